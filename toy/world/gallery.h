@@ -1,0 +1,111 @@
+// gallery.h: the folder of results of a run: pictures, arrays, a table, and one page that shows them all.
+//
+//   Gallery g = gallery_open("out", "First light");
+//   gallery_ring(&g, ring, x, names, 3, c, n, path, T);     // ring_samples.png, ring_noise_to_data.png, ring_*.npy
+//   gallery_digits(&g, x, names, 3, n);                     // digits_samples.png, digits_*.npy
+//   gallery_scores(&g, "ring", names, score, 5, curve, 40); // the table on stdout; ring_frontier.svg
+//   gallery_close(&g);                                      // scores.tsv, index.html
+#ifndef TILT_GALLERY_H
+#define TILT_GALLERY_H
+
+#include "../../ref/file/npy.h"
+#include "../../ref/show/page.h"
+#include "view.h"
+
+typedef struct {
+    const char *dir;
+    char path[PATH_LENGTH]; // of the last file
+    Page page;
+    Tsv table;
+} Gallery;
+
+static inline Gallery gallery_open(const char *dir, const char *title) {
+    Gallery g;
+    folder_make(dir);
+    g.dir = dir;
+    g.page = page_new(title);
+    g.table = tsv_new(score_columns);
+    return g;
+}
+
+// The path of DIR/world_what, valid until the next call.
+static inline const char *gallery_file(Gallery *g, const char *world, const char *what) {
+    char name[128];
+    snprintf(name, sizeof name, "%s%s%s", world, world[0] != '\0' ? "_" : "", what);
+    path_join(g->path, g->dir, name);
+    return g->path;
+}
+
+// One .npy file (n x dim) for each of `sets` sample sets.
+static inline void gallery_arrays(Gallery *g, const char *world, real *const *x, const char *const *name, int sets,
+                                  int n, int dim) {
+    size_t shape[2];
+    int m;
+    shape[0] = (size_t)n;
+    shape[1] = (size_t)dim;
+    for (m = 0; m < sets; m++) {
+        char what[64];
+        snprintf(what, sizeof what, "%s.npy", name[m]);
+        npy_write_reals(gallery_file(g, world, what), x[m], 2, shape);
+    }
+}
+
+// Sample sets of the ring side by side, and the path (chain_sample, T steps) of the first one as an animation, which is
+// also played once on the terminal.  c: n prompts.
+static inline void gallery_ring(Gallery *g, const Ring *ring, real *const *x, const char *const *name, int sets,
+                                const int *c, int n, const real *path, int T) {
+    Image sheet = view_ring_panels(ring, x, name, sets, c, (size_t)n, 300);
+    Image *frames = NEW(Image, (size_t)T + 1);
+    Bytes movie = {NULL, 0, 0};
+    int k;
+    gallery_arrays(g, "ring", x, name, sets, n, 2);
+    view_ring_path(frames, ring, path, T, c, n, 300);
+    view_play(path, T, c, n);
+    apng_encode(&movie, frames, T + 1, 150);
+    atomic_write(gallery_file(g, "ring", "noise_to_data.png"), movie.data, movie.n);
+    png_write(gallery_file(g, "ring", "samples.png"), &sheet);
+    page_heading(&g->page, "The ring");
+    page_text(&g->page,
+              "Colours are the four prompts, grey circles the eight modes.  The hidden reward grows up and to the "
+              "right.");
+    page_png(&g->page, &movie, 300, 300, 1, "Noise becoming data: the reference model");
+    page_image(&g->page, &sheet, 1, "Samples before and after alignment");
+    for (k = 0; k <= T; k++) {
+        image_free(&frames[k]);
+    }
+    free(frames);
+    bytes_free(&movie);
+    image_free(&sheet);
+}
+
+// Sample sets of digits (n x 64, row i shows the digit i mod 10) as sheets under each other, four rows of each.
+static inline void gallery_digits(Gallery *g, real *const *x, const char *const *name, int sets, int n) {
+    Image sheet = view_digit_sheets(x, name, sets, 4, 4);
+    gallery_arrays(g, "digits", x, name, sets, n, DIGIT_PIXELS);
+    png_write(gallery_file(g, "digits", "samples.png"), &sheet);
+    page_heading(&g->page, "Handwritten digits");
+    page_image(&g->page, &sheet, 1, "Digits before and after alignment; the hidden reward likes bold strokes");
+    image_free(&sheet);
+}
+
+// The table on stdout and as rows of scores.tsv; the frontier with the methods as points as a figure.
+static inline void gallery_scores(Gallery *g, const char *world, const char *const *name, const Score *score,
+                                  int methods, const Score *curve, int points) {
+    char title[96];
+    Svg figure;
+    snprintf(title, sizeof title, "%s: reward against KL", world);
+    figure = view_frontier(title, curve, points, name, score, methods);
+    score_table(&g->table, world, name, score, methods);
+    page_svg(&g->page, svg_finish(&figure));
+    svg_write(&figure, gallery_file(g, world, "frontier.svg"));
+}
+
+static inline void gallery_close(Gallery *g) {
+    page_heading(&g->page, "Scores");
+    page_table(&g->page, &g->table);
+    page_write(&g->page, gallery_file(g, "", "index.html"));
+    tsv_write(&g->table, gallery_file(g, "", "scores.tsv"));
+    tsv_free(&g->table);
+}
+
+#endif
