@@ -3,6 +3,8 @@
 #define TILT_WORLDS_H
 
 #include "../feedback/rewards.h"
+#include "digits.h"
+#include "ring.h"
 #include "world.h"
 
 static inline void ring_world_draw(const World *w, real *x, int *c, size_t n, uint64_t seed, uint64_t stream,
@@ -29,7 +31,8 @@ static inline World ring_world(const Ring *ring, const QuadReward *truth) {
     return w;
 }
 
-// What people see as stroke weight: `scale` reward units per standard deviation of ink over the data.
+// What people see as stroke weight: `scale` reward units per standard deviation of ink over the data.  People see paper
+// and ink, nothing beyond: pixels are cut to [-1, 1] first, so the reward is bounded.
 typedef struct {
     Ink ink;
     double scale;
@@ -45,7 +48,13 @@ static inline void digits_world_reward(const World *w, double *r, const real *x,
     size_t i;
     (void)c;
     for (i = 0; i < n; i++) {
-        r[i] = truth->scale * ink_reward(x + i * DIGIT_PIXELS, &truth->ink);
+        real seen[DIGIT_PIXELS];
+        int k;
+        for (k = 0; k < DIGIT_PIXELS; k++) {
+            real v = x[i * DIGIT_PIXELS + (size_t)k];
+            seen[k] = v < -1 ? (real)-1 : v > 1 ? (real)1 : v;
+        }
+        r[i] = truth->scale * ink_reward(seen, &truth->ink);
     }
 }
 

@@ -183,7 +183,7 @@ static uint64_t ring_story(Score *score, Gallery *g, const Plan *plan, int cells
     QuadReward up_right = linear_reward_new(2 * e_cos(3 * PI / 8), 2 * e_sin(3 * PI / 8));
     World w = ring_world(&ring, &up_right);
     Story s = tell(&w, plan);
-    Grid grid = grid_new(cells, -3.5, 3.5);
+    Grid grid = grid_new(cells, -4.5, 4.5);
     RingBoard b =
         ring_board_new(&ring, &grid, &s.model[REF], &s.chain, quad_point_reward, &up_right, &s.reward, plan->beta);
     Score curve[CURVE];
@@ -223,17 +223,17 @@ int main(int argc, char **argv) {
     int quick = 0;
     const char *out = "out";
     Option options[] = {OPT_SEED(&seed), OPT_QUICK(&quick), OPT_OUT(&out)};
-    Plan full[2] = {{96, 3000, 4000, 400, 512, 60, 256, 500, 0, 1, 2e-3, 1e-3, 5e-4, 0.5},
-                    {192, 3000, 4000, 200, 320, 40, 1024, 60, 400, 1, 1e-3, 3e-4, 1e-4, 2}};
+    Plan full[2] = {{96, 3000, 4000, 400, 512, 60, 256, 500, 0, 1, 6e-3, 1e-3, 5e-4, 0.5},
+                    {192, 3000, 4000, 200, 320, 90, 1024, 110, 400, 1, 6e-3, 3e-4, 2e-4, 0.5}};
     Plan small[2] = {{16, 100, 200, 50, 64, 2, 64, 10, 0, 1, 5e-3, 1e-3, 1e-3, 0.5},
-                     {16, 60, 200, 30, 80, 2, 64, 5, 20, 1, 5e-3, 1e-3, 1e-3, 2}};
+                     {16, 60, 200, 30, 80, 2, 64, 5, 20, 1, 5e-3, 1e-3, 1e-3, 0.5}};
     Score ring[METHODS], digits[METHODS];
     uint64_t hash;
     Gallery g;
     cli_parse(argc, argv, "from noise to an aligned model, on a ring and on digits", options, COUNT(options));
     g = gallery_open(out, "First light");
     memory = arena_new((size_t)192 << 20);
-    hash = ring_story(ring, &g, quick ? &small[0] : &full[0], quick ? 24 : 84);
+    hash = ring_story(ring, &g, quick ? &small[0] : &full[0], quick ? 36 : 128);
     hash ^= digits_story(digits, &g, quick ? &small[1] : &full[1]);
     gallery_close(&g);
     printf("inspect %.1f %.1f percent of the gap closed on the ring, by pg and dpo\n", 100 * ring[1].closed,

@@ -1,0 +1,263 @@
+# tilt: every program is one C file and the headers it includes, so this Makefile only finds out what the compiler can do
+# and calls it.  `make` or `make help` shows the menu.  Without make, from this folder:
+#     cc -std=c99 -O2 -ffp-contract=off tutorial/ch01_first_light/ch01.c -lm -o ch01
+# GNU make 3.81 or newer.  Nothing is downloaded; outputs go to build/ and out/, which git ignores.
+
+# ---- what you may set: make CC=clang OMP= ARCHFLAGS= CFLAGS=-O1 FAST=1 SAN=1 BUILD=build/mine ---------------------------
+
+BUILD ?= build
+ifeq ($(origin CC),default)
+CC := $(shell for c in gcc cc clang tcc; do command -v $$c; done 2>/dev/null | head -n 1 | sed 's:.*/::')
+endif
+
+# ---- what the compiler can do: found by compiling and linking, once per compiler, kept in build/config-*.mk -------------
+
+CONFIG := build/config-$(shell echo '$(CC)' | tr -c 'A-Za-z0-9.\n' '_' | tail -n 1).mk
+ifneq ($(filter-out clean format,$(if $(MAKECMDGOALS),$(MAKECMDGOALS),help)),)
+-include $(CONFIG)
+endif
+
+# -march=native changes the speed, not the bits, as long as contraction into fused multiply-adds stays off.
+ifeq ($(origin ARCHFLAGS),undefined)
+ARCHFLAGS := $(HAVE_ARCH)
+endif
+ifeq ($(origin OMP),undefined)
+OMP := $(HAVE_OMP)
+endif
+# The simd pragmas alone (no threads) where OpenMP is missing or switched off.
+ifeq ($(strip $(OMP)),)
+SIMD ?= $(HAVE_SIMD)
+endif
+ifeq ($(origin CFLAGS),undefined)
+CFLAGS := $(if $(SAN),-O1 -g,-O3)
+endif
+WARN := -Wall -Wextra -pedantic
+EXACT := $(HAVE_EXACT) $(HAVE_FLOAT)
+ifdef FAST
+EXACT := $(patsubst -ffp-contract=off,-ffp-contract=fast,$(EXACT))
+$(info FAST=1: fused multiply-adds allowed; hashes differ from the reference, numbers are compared by tolerance)
+endif
+ifdef SAN
+EXACT += $(HAVE_SAN)
+endif
+FLAGS = -std=c99 $(WARN) $(CFLAGS) $(EXACT) $(ARCHFLAGS) $(SIMD)
+# OMP comes after the source, so that it may hold a library (macOS: OMP="-Xclang -fopenmp -lomp").
+COMPILE = $(CC) $(FLAGS) $(DEFINE) $< -o $@ $(OMP) -lm
+
+# A file that holds the whole command line and the machine; it changes when they do, and then everything is built again.
+ifdef CONFIGURED
+MACHINE := $(shell uname -sm 2>/dev/null; sed -n '/^model name/{p;q;}' /proc/cpuinfo 2>/dev/null)
+STAMP := $(BUILD)/command-line
+$(shell mkdir -p $(BUILD)/tests out; echo '$(CC) $(FLAGS) $(OMP) $(MACHINE)' >$(STAMP).$$PPID; \
+    cmp -s $(STAMP).$$PPID $(STAMP) && rm -f $(STAMP).$$PPID || mv $(STAMP).$$PPID $(STAMP))
+endif
+
+# ---- what there is -------------------------------------------------------------------------------------------------------
+
+HEADERS := $(wildcard ref/*/*.h toy/*/*.h tests/*.h tutorial/*/*.h notebooks-c/*.h)
+CHAPTERS := $(sort $(wildcard tutorial/ch??_*/ch??.c))
+NAMES := $(notdir $(basename $(CHAPTERS)))
+TESTS := $(sort $(notdir $(basename $(wildcard tests/test_*.c))))
+TOOLS := $(if $(wildcard ref/ledger.c),ledger) $(if $(wildcard notebooks-c/nb.c),nb)
+# CH=9, CH=09 and CH=ch09 all mean chapter 9.
+CH ?= 1
+NN := $(shell echo '$(CH)' | sed 's/^ch//; s/^.$$/0&/')
+CHAPTER = $(firstword $(wildcard tutorial/ch$(NN)_*/ch$(NN).c))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run all $(NAMES) chapters tests tests-float tests-double test ledger notebooks mutants claims bits san \
+        expect pictures debug one format clean
+
+# ---- programs ------------------------------------------------------------------------------------------------------------
+
+define chapter_rule
+$(BUILD)/$(notdir $(basename $(1))): $(1) $(HEADERS) $(STAMP)
+	$$(COMPILE)
+$(notdir $(basename $(1))): $(BUILD)/$(notdir $(basename $(1)))
+endef
+$(foreach c,$(CHAPTERS),$(eval $(call chapter_rule,$(c))))
+
+$(BUILD)/ledger: ref/ledger.c $(HEADERS) $(STAMP)
+	$(COMPILE) -Dreal=double
+
+$(BUILD)/nb: notebooks-c/nb.c $(HEADERS) $(STAMP)
+	$(COMPILE)
+
+$(BUILD)/tests/%.float: tests/%.c $(HEADERS) $(STAMP)
+	$(COMPILE) -Dreal=float
+
+$(BUILD)/tests/%.double: tests/%.c $(HEADERS) $(STAMP)
+	$(COMPILE) -Dreal=double
+
+chapters: $(addprefix $(BUILD)/,$(NAMES))
+all: chapters $(addprefix $(BUILD)/,$(TOOLS))
+tests-float: $(addprefix $(BUILD)/tests/,$(addsuffix .float,$(TESTS)))
+tests-double: $(addprefix $(BUILD)/tests/,$(addsuffix .double,$(TESTS)))
+tests: tests-float tests-double
+
+# ---- the menu --------------------------------------------------------------------------------------------------------------
+
+help: build/nvcc.txt
+	@echo 'tilt: how diffusion models are aligned, in C you can step through'
+	@echo
+	@echo '  make run          chapter 1: build it, train it, draw it (make run CH=9 for another chapter)'
+	@echo '  make ch09         build one chapter as build/ch09 (here: $(if $(NAMES),$(NAMES),none yet))'
+	@echo '  make all          every chapter and tool'
+	@echo '  make test         all tests; the last line is "N passed, 0 failed"'
+	@echo '  make debug CH=1   build for gdb (-Og -g3) and print the line that starts it'
+	@echo '  make one CH=9     the chapter and its headers as one file, build/one/ch09.c'
+	@echo '  make ledger       build/ledger: every formula, its source and its checks'
+	@echo '  make notebooks    run and render the labs of notebooks-c/'
+	@echo '  make claims       recompute every number the text states'
+	@echo '  make mutants      break the formulas on purpose; a test must notice each time'
+	@echo '  make bits         one hash for every compiler, level and thread count'
+	@echo '  make expect       compare the --quick output of every chapter with tests/expect/'
+	@echo '  make san          the unit tests under the address and undefined-behaviour sanitizers'
+	@echo '  make pictures     draw the pictures of the chapters again'
+	@echo '  make format       clang-format;  make clean removes build/ and out/'
+	@echo
+	@echo '  set CC= OMP= ARCHFLAGS= CFLAGS= BUILD=, FAST=1 (fused multiply-adds), SAN=1 (sanitizers)'
+	@echo
+	@echo 'found on this machine (probes are compiled and linked; kept in $(CONFIG))'
+	@echo '  compiler          $(CC)  $(shell command -v $(firstword $(CC)) 2>/dev/null)'
+	@echo '  its version       '"$$($(CC) --version 2>/dev/null | head -n 1 | grep . || $(CC) -v 2>&1 | head -n 1)"
+	@echo '  -march=native     $(if $(HAVE_ARCH),yes,no)'
+	@echo '  OpenMP            $(if $(HAVE_OMP),yes: $(HAVE_OMP),no: one thread)'
+	@echo '  simd pragma       $(if $(HAVE_SIMD),yes: $(HAVE_SIMD),no)'
+	@echo '  exact arithmetic  $(if $(HAVE_EXACT)$(HAVE_FLOAT),$(HAVE_EXACT) $(HAVE_FLOAT),the compiler has no flags for it and needs none)'
+	@echo '  sanitizers        $(if $(HAVE_SAN),yes,no)'
+	@echo '  nvcc              '"$$(cat build/nvcc.txt)"
+	@echo '  flags in use      $(FLAGS) $(OMP)'
+
+$(NAMES):
+	@echo 'built $(BUILD)/$@; its options: $(BUILD)/$@ --help'
+
+run: $(BUILD)/ch$(NN)
+	$(BUILD)/ch$(NN)
+
+ledger: $(BUILD)/ledger
+	$(BUILD)/ledger list
+
+# ---- looking inside ----------------------------------------------------------------------------------------------------------
+
+# One thread and -Og: statements stay in order and variables stay visible; the numbers are those of the fast build.
+debug:
+	@test -n '$(CHAPTER)' || { echo 'no chapter $(NN); there is: $(NAMES)'; exit 2; }
+	@mkdir -p build/debug out
+	$(CC) -std=c99 $(WARN) -Og -g3 $(HAVE_EXACT) $(HAVE_FLOAT) $(CHAPTER) -o build/debug/ch$(NN) -lm
+	@echo 'gdb $(if $(wildcard ref/show/tilt.gdb),-x ref/show/tilt.gdb )--args build/debug/ch$(NN) --quick'
+
+# Every local header once, at its first #include, in the order a compiler would meet it.
+define AMALGAMATE
+function tidy(path) {
+    while (match(path, /[^\/.][^\/]*\/\.\.\//))
+        path = substr(path, 1, RSTART - 1) substr(path, RSTART + RLENGTH)
+    return path
+}
+function folder(path) {
+    return match(path, /.*\//) ? substr(path, 1, RLENGTH) : ""
+}
+function emit(path,    line, name) {
+    print "// ---- " path " ----"
+    while ((getline line < path) > 0) {
+        if (line ~ /^[ \t]*#[ \t]*include[ \t]*"/) {
+            name = line
+            sub(/^[^"]*"/, "", name)
+            sub(/".*/, "", name)
+            name = tidy(folder(path) name)
+            if (!(name in seen)) {
+                seen[name] = 1
+                emit(name)
+            }
+        } else
+            print line
+    }
+    close(path)
+}
+BEGIN {
+    print "// " source " and the headers it includes, as one file.  Build it alone:"
+    print "//     cc -std=c99 -O2 -ffp-contract=off THIS_FILE -lm"
+    emit(source)
+}
+endef
+export AMALGAMATE
+
+one:
+	@test -n '$(CHAPTER)' || { echo 'no chapter $(NN); there is: $(NAMES)'; exit 2; }
+	@mkdir -p build/one
+	@awk -v source='$(CHAPTER)' "$$AMALGAMATE" >build/one/ch$(NN).c
+	cd build/one && $(CC) -std=c99 $(WARN) $(HAVE_ONE) -O2 $(HAVE_EXACT) $(HAVE_FLOAT) ch$(NN).c -o ch$(NN) -lm
+	@echo 'build/one/ch$(NN).c builds alone: '"$$(wc -l <build/one/ch$(NN).c | tr -d ' ')"' lines'
+
+# ---- tests -------------------------------------------------------------------------------------------------------------------
+
+# The scripts of tests/ call make again for what they need; these names travel with them.
+export CC BUILD CFLAGS ARCHFLAGS OMP FAST
+export TILT_MAKE := $(MAKE)
+export TILT_EXACT := $(HAVE_EXACT) $(HAVE_FLOAT)
+export TILT_SAN := $(HAVE_SAN)
+
+test:
+	@sh tests/run.sh
+claims bits expect mutants:
+	@sh tests/$@.sh
+san:
+	@sh tests/run.sh sanitizers
+notebooks: $(BUILD)/nb
+	@for lab in $(filter-out notebooks-c/nb.c,$(wildcard notebooks-c/*.c)); do echo "$$lab"; $(BUILD)/nb "$$lab" || exit 1; done
+pictures:
+	@sh tests/house.sh --pictures
+
+format:
+	clang-format -i ref/*/*.h ref/*.c toy/*/*.h tests/*.[ch] $(CHAPTERS) $(wildcard tutorial/*/ex?.c) \
+	    $(wildcard notebooks-c/*.c)
+
+clean:
+	rm -rf build out
+
+# ---- probes ------------------------------------------------------------------------------------------------------------------
+
+# try FILE FLAGS...: does it compile and link, without a word more than the empty program costs?
+$(CONFIG): Makefile
+	@mkdir -p $@.d out && rm -f $@.d/*
+	@echo 'int main(void) { return 0; }' >$@.d/empty.c
+	@printf '#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n' >$@.d/omp.c
+	@printf 'int main(void) {\n    int i, a[8];\n_Pragma("omp simd")\n    for (i = 0; i < 8; i++) {\n' >$@.d/simd.c
+	@printf '        a[i] = i;\n    }\n    return a[0];\n}\n' >>$@.d/simd.c
+	@printf '#include <float.h>\n#if FLT_EVAL_METHOD != 0\n#error extra digits\n#endif\n' >$@.d/float.c
+	@echo 'int main(void) { return 0; }' >>$@.d/float.c
+	@printf '#include <stdlib.h>\nint main(int n, char **v) {\n    char *p = malloc(1);\n    (void)v;\n' >$@.d/san.c
+	@printf '    return p ? p[n] = 0 : 1;\n}\n' >>$@.d/san.c
+	@cd $@.d && words=$$($(CC) empty.c -o p -lm 2>&1); \
+	try() { \
+	    source=$$1; shift; said=$$($(CC) $$source -o p "$$@" -lm 2>&1) && test "$$said" = "$$words"; \
+	}; \
+	each() { \
+	    for flag in "$$@"; do try empty.c $$flag && printf ' %s' $$flag; done; \
+	}; \
+	{ \
+	    echo 'CONFIGURED := 1'; \
+	    echo "HAVE_ARCH :=$$(each -march=native)"; \
+	    try omp.c -fopenmp && echo 'HAVE_OMP := -fopenmp'; \
+	    try simd.c -fopenmp-simd && echo 'HAVE_SIMD := -fopenmp-simd -DTILT_SIMD'; \
+	    echo "HAVE_EXACT :=$$(each -ffp-contract=off -fno-math-errno)"; \
+	    try float.c || { \
+	        if try float.c -msse2 -mfpmath=sse; then echo 'HAVE_FLOAT := -msse2 -mfpmath=sse'; \
+	        elif try empty.c -fexcess-precision=fast; then echo 'HAVE_FLOAT := -fexcess-precision=fast'; fi; \
+	    }; \
+	    echo "HAVE_ONE :=$$(each -Wno-unused-function)"; \
+	    set -- -fsanitize=address,undefined -fno-sanitize-recover=all; \
+	    try empty.c "$$@" && ./p >/dev/null 2>&1 && try san.c "$$@" && ! ./p >/dev/null 2>&1 && \
+	        echo 'HAVE_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'; \
+	    true; \
+	} >config
+	@mv $@.d/config $@ && rm -rf $@.d
+
+# Only the menu asks for nvcc: the probe takes seconds.
+build/nvcc.txt: Makefile
+	@mkdir -p build && echo '__global__ void k(void) {} int main(void) { return 0; }' >build/nvcc_probe.cu
+	@if ! command -v nvcc >/dev/null 2>&1; then echo 'no'; \
+	elif nvcc build/nvcc_probe.cu -o build/nvcc_probe >/dev/null 2>&1; then echo 'yes: '"$$(command -v nvcc)"; \
+	else echo 'found, but it cannot build a program'; fi >$@
+	@rm -f build/nvcc_probe*

@@ -1,0 +1,235 @@
+// families.h: which golden family is computed by which formula, and which headers hold the formulas.
+//
+// A family with a NULL adapter is pending: the golden values are there, the formula is not (yet).  `ledger check`
+// counts it by name, so nothing is skipped silently.
+#ifndef TILT_FAMILIES_H
+#define TILT_FAMILIES_H
+
+#include "double.h" // first
+
+#include "families_metrics.h"
+#include "families_mixture.h"
+#include "families_policy.h"
+#include "families_reward.h"
+#include "families_sampler.h"
+#include "families_schedule.h"
+#include "families_tilt.h"
+
+typedef struct {
+    const char *family;
+    void (*evaluate)(const Case *in, Out *out); // NULL = pending
+    const char *ids;                            // formula ids, separated by blanks
+} Family;
+
+// Every header of ref/formula, in reading order.  tests/ledger.sh compares this list with the folder.
+// clang-format off
+static const char *const formula_headers[] = {
+    "ref/formula/schedule.h",
+    "ref/formula/forward.h",
+    "ref/formula/mixture.h",
+    "ref/formula/sampler.h",
+    "ref/formula/optimal_variance.h",
+    "ref/formula/normal.h",
+    "ref/formula/win_graph.h",
+    "ref/formula/bradley_terry.h",
+    "ref/formula/reward_model.h",
+    "ref/formula/tilt.h",
+    "ref/formula/best_of_n.h",
+    "ref/formula/reweight.h",
+    "ref/formula/policy.h",
+    "ref/formula/preference.h",
+    "ref/formula/metrics.h",
+    NULL,
+};
+// clang-format on
+
+// In the order of data/golden.txt.
+static const Family families[] = {
+    {"sched.linear", family_sched_linear, "fwd.sched"},
+    {"sched.cosine", family_sched_cosine, "fwd.sched"},
+    {"sched.zero_snr", family_sched_zero_snr, "fwd.zsnr"},
+    {"fwd.vp", family_fwd_vp, "fwd.vp"},
+    {"fwd.ve", family_fwd_ve, "fwd.ve"},
+    {"fwd.subvp", family_fwd_subvp, "fwd.subvp"},
+    {"fwd.flow", family_fwd_flow, "fwd.flow"},
+    {"ddpm.posterior", family_ddpm_posterior, "fwd.posterior"},
+    {"loss.weights", NULL, ""},
+    {"edm.precond", NULL, ""},
+    {"gmm.vp", family_gmm_vp, "gmm.noised gmm.score gmm.hess gmm.denoise pf.ode conv.table conv.all tweedie fwd.vp"},
+    {"gmm.flow", family_gmm_flow, "flow.velocity gmm.noised gmm.score gmm.denoise conv.table conv.all"},
+    {"gmm.ve", family_gmm_ve, "edm.denoiser gmm.noised gmm.score gmm.denoise"},
+    {"dsm.floor2d", NULL, ""},
+    {"dsm.floor1d", NULL, ""},
+    {"ddpm.step", family_ddpm_step, "ddpm.step step.logprob"},
+    {"ddim.step", family_ddim_step, "ddim.step"},
+    {"dpmpp.2m", NULL, ""},
+    {"dpmpp.2msde", NULL, ""},
+    {"unipc.2", NULL, ""},
+    {"dpm.singlestep", NULL, ""},
+    {"pf.step", NULL, "pf.ode"},
+    {"edm.sched", NULL, ""},
+    {"edm.step", NULL, "pf.ode"},
+    {"edm.churn", NULL, ""},
+    {"ancestral.k", NULL, ""},
+    {"sde.em", NULL, ""},
+    {"sde.revdiff", NULL, ""},
+    {"pc.langevin", NULL, ""},
+    {"flow.step", NULL, ""},
+    {"flowsde.step", NULL, "mdp.logprob"},
+    {"flowsde.variance", NULL, ""},
+    {"traj.vp", NULL, ""},
+    {"traj.edm", NULL, ""},
+    {"traj.flow", NULL, ""},
+    {"traj.ddim", family_traj_ddim, "ddim.step step.logprob gmm.score fwd.sched"},
+    {"traj.ddpm", family_traj_ddpm, "ddpm.step gmm.score fwd.sched"},
+    {"pf.exact", NULL, "pf.ode"},
+    {"order.vp", NULL, ""},
+    {"order.edm", NULL, ""},
+    {"order.flow", NULL, ""},
+    {"pf.loglik", NULL, ""},
+    {"guid.power", NULL, ""},
+    {"cfg.eps", NULL, ""},
+    {"cfg.counterexample", NULL, ""},
+    {"cfg.dynthresh", NULL, ""},
+    {"mdp.logprob", family_mdp_logprob, "mdp.logprob"},
+    {"flowsde.kl", NULL, "mdp.kl"},
+    {"mdp.pathkl", NULL, "mdp.kl"},
+    {"bt.mle", family_bt_mle, "bt.mle bt.loglik bt.deviance bt.model bt.thurstone bt.exist"},
+    {"bt.se", family_bt_se, "bt.se bt.mle bt.fisher"},
+    {"bt.fisher", family_bt_fisher, "bt.fisher"},
+    {"bt.mm", family_bt_mm, "bt.mm"},
+    {"bt.home", family_bt_home, "bt.home bt.loglik bt.fisher"},
+    {"bt.davidson", NULL, ""},
+    {"bt.raokupper", NULL, ""},
+    {"pl.mle", NULL, ""},
+    {"pl.mm", NULL, ""},
+    {"rm.bt", family_rm_bt, "rm.bt"},
+    {"rm.variants", NULL, ""},
+    {"rm.map", family_rm_map, "rm.map rm.bt"},
+    {"rm.laplace", NULL, ""},
+    {"rm.softmax", NULL, ""},
+    {"rm.calib", family_rm_calib, "rm.calib"},
+    {"rm.ens", NULL, ""},
+    {"opt.gmm", family_opt_gmm, "opt.gmm opt.Er opt.value opt.exist"},
+    {"opt.frontier", family_opt_frontier, "opt.frontier opt.gmm opt.Er opt.value"},
+    {"opt.exist", family_opt_exist, "opt.exist"},
+    {"opt.discrete", family_opt_discrete, "opt.tilt opt.frontier opt.value"},
+    {"val.soft", NULL, ""},
+    {"doob.kl", NULL, ""},
+    {"bon.continuous", family_bon_continuous, "bon.kl bon.win bon.normal opt.frontier opt.tilt"},
+    {"bon.discrete", family_bon_discrete, "bon.discrete bon.kl bon.win met.kl"},
+    {"bon.soft", family_bon_soft, "bon.soft met.kl"},
+    {"bon.gmm", NULL, "bon.kl"},
+    {"smc.resample", NULL, ""},
+    {"smc.twist1d", NULL, ""},
+    {"smc.chain", NULL, "opt.init"},
+    {"met.w1d", family_met_w1d, "met.w1d"},
+    {"met.w2", NULL, ""},
+    {"met.sw", family_met_sw, "met.sw"},
+    {"met.energy", family_met_energy, "met.energy"},
+    {"met.mmd", NULL, ""},
+    {"met.mmd_gmm", NULL, ""},
+    {"met.knnkl", NULL, ""},
+    {"met.c2st", family_met_c2st, "met.c2st"},
+    {"met.fid", NULL, ""},
+    {"met.kid", NULL, ""},
+    {"met.vendi", NULL, ""},
+    {"met.median", NULL, ""},
+    {"step.coeffs", family_step_coeffs, "ddim.step"},
+    {"step.ddpm_identity", family_step_ddpm_identity, "ddpm.step"},
+    {"step.logprob", family_step_logprob, "step.logprob"},
+    {"step.kl", family_step_kl, "step.kl mdp.kl"},
+    {"kl.estimators", family_kl_estimators, "kl.k1 kl.k2 kl.k3"},
+    {"kl.in_reward", family_kl_in_reward, "kl.in_reward"},
+    {"theory.kl_as_loss", NULL, ""},
+    {"theory.kl_in_loss", NULL, ""},
+    {"theory.linear_gaussian", NULL, ""},
+    {"theory.trajectory_balance", family_theory_trajectory_balance,
+     "theory.trajectory_balance opt.init opt.tilt met.tv"},
+    {"lee2023.loss", NULL, ""},
+    {"rwr.loss", NULL, ""},
+    {"theory.rwr_iterated", family_theory_rwr_iterated, "theory.rwr_iterated opt.tilt"},
+    {"raft.select", NULL, ""},
+    {"adv.variants", family_adv_variants, "adv.batch adv.group adv.global adv.centred adv.loo"},
+    {"theory.loo", family_theory_loo, "theory.loo theory.bandit adv.loo adv.centred"},
+    {"adv.tracker", NULL, ""},
+    {"ddpo.sf", family_ddpo_sf, "ddpo.sf step.logprob"},
+    {"ddpo.is", NULL, ""},
+    {"dpok.paper_step", NULL, ""},
+    {"dpok.code", NULL, ""},
+    {"loop.loss", NULL, ""},
+    {"flow_grpo.step", NULL, ""},
+    {"dancegrpo.flux_step", NULL, ""},
+    {"tdpo.critic", NULL, ""},
+    {"tdpo.reset", NULL, ""},
+    {"prdp.loss", NULL, ""},
+    {"sdpo.dense", NULL, ""},
+    {"sdpo.loss", NULL, ""},
+    {"dense_reward_view.loss", NULL, ""},
+    {"pcl.loss", NULL, ""},
+    {"seiko.ucb", NULL, ""},
+    {"seiko.tilt", NULL, ""},
+    {"adjoint_matching.lean", NULL, ""},
+    {"pref.margin", family_pref_margin, "dpo.loss pref.dpo pref.cdpo pref.ipo pref.hinge"},
+    {"diffusion_dpo.loss", family_diffusion_dpo_loss, "diffusion_dpo.loss"},
+    {"diffusion_dpo.at_reference", family_diffusion_dpo_at_reference, "diffusion_dpo.at_reference diffusion_dpo.loss"},
+    {"d3po.loss", NULL, ""},
+    {"spo.loss", NULL, ""},
+    {"kto.loss", NULL, ""},
+    {"diffusion_kto.loss", NULL, ""},
+    {"dspo.loss", NULL, ""},
+    {"mapo.loss", NULL, ""},
+    {"smpo.scale", NULL, ""},
+    {"refl.loss", NULL, ""},
+    {"draft.k", NULL, ""},
+    {"draft.lv", NULL, ""},
+    {"lasro.surrogate", NULL, ""},
+    {"focusnfix.loss", NULL, ""},
+    {"esd.loss", NULL, ""},
+    {"theory.esd_fixed_point", NULL, ""},
+    {"sld.guidance", NULL, ""},
+    {"uce.closed_form", NULL, ""},
+    {"safediffusion_r1.reward", NULL, ""},
+    {"lagrangian.dual", NULL, ""},
+    {"theory.constrained_tilt", NULL, ""},
+    {"redteam.pgd", NULL, ""},
+    {"mdm.elbo", NULL, ""},
+    {"mdm.exact", NULL, ""},
+    {"diffu_grpo.loss", NULL, ""},
+    {"vrpo.loss", NULL, ""},
+    {"overopt.gao", NULL, ""},
+    {"moo.scalarisation", NULL, ""},
+    {"moo.pareto", NULL, ""},
+    {"theory.geometric_mixture", NULL, ""},
+    {"theory.rewarded_soup", NULL, ""},
+    {"active.acquisition", NULL, ""},
+    {"continual.ewc", NULL, ""},
+    {"interp.additive", NULL, ""},
+    {NULL, NULL, NULL},
+};
+
+static inline const Family *family_find(const char *name) {
+    int i;
+    for (i = 0; families[i].family != NULL; i++) {
+        if (strcmp(families[i].family, name) == 0) {
+            return &families[i];
+        }
+    }
+    return NULL;
+}
+
+// Is `id` one of the blank-separated words of `ids`?
+static inline int ids_hold(const char *ids, const char *id) {
+    size_t n = strlen(id);
+    while (*ids != '\0') {
+        size_t length = strcspn(ids, " ");
+        if (length == n && strncmp(ids, id, n) == 0) {
+            return 1;
+        }
+        ids += length;
+        ids += strspn(ids, " ");
+    }
+    return 0;
+}
+
+#endif

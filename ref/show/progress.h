@@ -1,0 +1,98 @@
+// progress.h: one line on stderr while a long loop runs, only if stderr is a terminal; otherwise nothing at all.
+//
+//   Progress bar = progress_start("train", "loss", steps);
+//   for (int i = 0; i < steps; i++) { ... progress_step(&bar, i + 1, loss); }
+//   progress_end(&bar);                                   // erases the line, so results follow cleanly
+//
+// Time: time() counts real seconds, but only whole ones; clock() is fine-grained, but counts the processor time of
+// all threads together.  So the seconds shown come from time(), and clock() only spaces the updates: at least 0.1 s
+// of processor time apart and at most ten in one second of real time, whatever the number of threads.
+#ifndef TILT_PROGRESS_H
+#define TILT_PROGRESS_H
+
+#include <time.h>
+
+#include "tty.h"
+
+typedef struct {
+    const char *label, *number_name; // number_name NULL: no number is shown
+    long total;                      // steps
+    int live, drawn;                 // stderr is a terminal; a line is on it
+    time_t start, second;
+    clock_t tick;
+    int in_second; // updates in this second
+} Progress;
+
+static inline Progress progress_start(const char *label, const char *number_name, long total) {
+    Progress p;
+    memset(&p, 0, sizeof p);
+    p.label = label;
+    p.number_name = number_name;
+    p.total = total > 0 ? total : 1;
+    p.live = is_terminal(stderr);
+    p.start = p.second = time(NULL);
+    p.tick = clock();
+    return p;
+}
+
+// Is it time for an update?  Keeps the count.
+static inline int progress_due(Progress *p, time_t now, clock_t tick) {
+    if (now != p->second) {
+        p->second = now;
+        p->in_second = 0;
+    } else if (tick - p->tick < CLOCKS_PER_SEC / 10 || p->in_second >= 10) {
+        return 0;
+    }
+    p->in_second++;
+    p->tick = tick;
+    return 1;
+}
+
+// The line, without control characters, at most 79 columns: label [####....] 40%  loss 0.123  12s, 18s left
+static inline void progress_text(char text[80], const Progress *p, long done, double number, double seconds) {
+    char bar[21], value[40] = "", left[40] = "";
+    int i, full;
+    done = done < 0 ? 0 : done < p->total ? done : p->total;
+    full = (int)(20.0 * (double)done / (double)p->total);
+    for (i = 0; i < 20; i++) {
+        bar[i] = i < full ? '#' : '.';
+    }
+    bar[20] = '\0';
+    if (p->number_name != NULL) {
+        snprintf(value, sizeof value, "  %.12s %.4g", p->number_name, number);
+    }
+    if (seconds >= 2 && done > 0) { // before that, whole seconds say nothing about the rate
+        snprintf(left, sizeof left, ", %.0fs left", seconds * (double)(p->total - done) / (double)done);
+    }
+    i = snprintf(text, 80, "%.16s [%s] %3d%%%s  %.0fs%s", p->label, bar, (int)(100.0 * (double)done / (double)p->total),
+                 value, seconds, left);
+    if (i >= 80) {
+        text[78] = '+'; // cut: a line that wraps could not be erased
+    }
+}
+
+// done of total steps are finished; number is what number_name announced.
+static inline void progress_step(Progress *p, long done, double number) {
+    time_t now;
+    char text[80];
+    if (!p->live) {
+        return;
+    }
+    now = time(NULL);
+    if (progress_due(p, now, clock())) {
+        progress_text(text, p, done, number, difftime(now, p->start));
+        fprintf(stderr, "\r%s\033[K", text);
+        fflush(stderr);
+        p->drawn = 1;
+    }
+}
+
+static inline void progress_end(Progress *p) {
+    if (p->drawn) {
+        fputs("\r\033[K", stderr);
+        fflush(stderr);
+        p->drawn = 0;
+    }
+}
+
+#endif

@@ -1,0 +1,64 @@
+#!/bin/sh
+# bits.sh: the same bits everywhere.  The hash that `chNN --quick` prints must be one number for gcc and clang (those that
+# are there), for -O0 and -O3 with everything the processor has, for one and two threads, and for tcc.
+# Chapters may be named: sh tests/bits.sh ch09.
+cd "$(dirname "$0")/.." || exit 2
+. tests/common.sh
+B=$BUILD/bits
+rm -rf "$B"
+mkdir -p "$B"
+echo 'int main(void) { return 0; }' >"$B/empty.c"
+printf '#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n' >"$B/omp.c"
+
+# accepts COMPILER SOURCE FLAG: prints the flag if it works.
+accepts() {
+    if "$1" "$B/$2" "$3" -o "$B/probe" >"$B/probe.txt" 2>&1 && [ ! -s "$B/probe.txt" ]; then echo "$3"; fi
+}
+
+# one COMPILER LEVEL THREADS FLAGS...: compiles the chapter unless it is there, runs it, compares with the first hash.
+one() {
+    program=$B/$ch.$1$2
+    label="$1 $2, $3 threads"
+    compiler=$1
+    level=$2
+    threads=$3
+    shift 3
+    if [ ! -f "$program" ] &&
+        ! $compiler -std=c99 "$level" -w "$@" "$source" -o "$program" -lm >"$B/compile.txt" 2>&1; then
+        bad "$ch: $label does not compile: $(head -n 1 "$B/compile.txt")"
+        return
+    fi
+    mkdir -p "$B/out"
+    hash=$(OMP_NUM_THREADS=$threads limit 120 "$program" --quick --out "$B/out" 2>/dev/null </dev/null |
+        sed -n 's/^hash \([0-9a-f]\{16\}\)$/\1/p')
+    [ -n "$first" ] || first=$hash
+    if [ -n "$hash" ] && [ "$hash" = "$first" ]; then ok; else bad "$ch: $label: hash ${hash:-missing}, not $first"; fi
+}
+
+compilers=
+for compiler in gcc clang; do
+    if have $compiler; then compilers="$compilers $compiler"; else skip "$compiler not found"; fi
+done
+case " $compilers tcc " in
+*" $CC "*) ;;
+*) compilers="$compilers $CC" ;;
+esac
+tcc=
+if have tcc; then tcc=tcc; else skip 'tcc not found'; fi
+
+for ch in ${*:-$(chapters)}; do
+    source=$(folder_of "$ch")/$ch.c
+    first=
+    runs=$passed
+    for compiler in $compilers; do
+        contract=$(accepts "$compiler" empty.c -ffp-contract=off)
+        native=$(accepts "$compiler" empty.c -march=native)
+        openmp=$(accepts "$compiler" omp.c -fopenmp)
+        one "$compiler" -O3 1 $contract $native $openmp -fno-math-errno
+        if [ -n "$openmp" ]; then one "$compiler" -O3 2 $contract $native $openmp -fno-math-errno; fi
+        one "$compiler" -O0 1 $contract
+    done
+    [ -z "$tcc" ] || one tcc -O0 1
+    echo "  $ch  $first  $((passed - runs)) builds and runs agree"
+done
+finish bits

@@ -1,0 +1,127 @@
+# common.sh: what the test scripts share.  A script changes to the repository root, reads this file, calls `ok` and `bad`
+# for every check and ends with `finish NAME`, which prints `NAME: N passed, M failed` and fails when nothing was checked.
+# POSIX sh, sed, grep, awk, cmp and diff only; whatever else a check needs is looked for, and its absence is printed as
+# `skipped: ... not found`.
+
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}" # idle threads of gcc's OpenMP would burn a core each
+export LC_ALL=C
+unset MAKEFLAGS MFLAGS MAKELEVEL NO_COLOR CLICOLOR_FORCE FORCE_COLOR
+BUILD=${BUILD:-build}
+mkdir -p "$BUILD" out
+JOBS=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
+passed=0
+failed=0
+
+ok() {
+    passed=$((passed + 1))
+}
+bad() {
+    failed=$((failed + 1))
+    echo "  FAIL $*"
+}
+skip() {
+    echo "  skipped: $*"
+}
+# check "what it says" command...: the command must succeed.
+check() {
+    check_what=$1
+    shift
+    if "$@"; then ok; else bad "$check_what"; fi
+}
+finish() {
+    echo "$1: $passed passed, $failed failed"
+    if [ "$failed" -ne 0 ] || [ "$passed" -eq 0 ]; then exit 1; fi
+    exit 0
+}
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+# The compiler of the scripts that compile by themselves, and the flags that keep its arithmetic exact.
+if [ -z "${CC:-}" ]; then
+    for CC in gcc cc clang tcc; do
+        if have "$CC"; then break; fi
+    done
+fi
+EXACT=${TILT_EXACT:--ffp-contract=off}
+
+# Build something with the Makefile, without its words unless it fails.
+build() {
+    if ! "${TILT_MAKE:-make}" -s "$@" >"$BUILD/make.$$" 2>&1; then
+        grep -E 'error|undefined|\*\*\*' "$BUILD/make.$$" | head -n 5
+        rm -f "$BUILD/make.$$"
+        return 1
+    fi
+    rm -f "$BUILD/make.$$"
+}
+
+# limit SECONDS program...: the exit status of the program, which may use so many seconds of processor time, and ten times
+# as many of waiting (a busy machine must not fail a test).  Above 128 it was killed.  `timeout` is not everywhere.
+limit() {
+    limit_seconds=$1
+    shift
+    (
+        ulimit -t "$limit_seconds" 2>/dev/null
+        exec "$@"
+    ) &
+    limit_pid=$!
+    (
+        limit_left=$((limit_seconds * 10))
+        while [ "$limit_left" -gt 0 ] && kill -0 $limit_pid 2>/dev/null; do
+            sleep 1
+            limit_left=$((limit_left - 1))
+        done
+        kill -9 $limit_pid
+    ) >/dev/null 2>&1 &
+    wait $limit_pid 2>/dev/null
+}
+
+# The chapters there are: ch01 ch03 ...
+chapters() {
+    for chapter_file in tutorial/ch??_*/ch??.c; do
+        [ -f "$chapter_file" ] || continue
+        chapter_file=${chapter_file##*/}
+        echo "${chapter_file%.c}"
+    done
+}
+# folder_of ch09: tutorial/ch09_tilt
+folder_of() {
+    for chapter_file in tutorial/"$1"_*/"$1".c; do
+        echo "${chapter_file%/*}"
+    done
+}
+
+# The default run of a chapter, at most once for each build of it: numbers in build/full/ch09.txt, files in build/full/ch09/.
+full_run() {
+    full=$BUILD/full/$1
+    build "$BUILD/$1" || return 1
+    if [ -f "$full.txt" ] && [ "$full.txt" -nt "$BUILD/$1" ]; then return 0; fi
+    rm -rf "$full" "$full.txt"
+    mkdir -p "$full"
+    if ! limit 300 "$BUILD/$1" --out "$full" >"$full.new" 2>"$full.err" </dev/null; then
+        sed 's/^/    /' "$full.err" | tail -n 3
+        return 1
+    fi
+    mv "$full.new" "$full.txt"
+}
+
+# Several lanes take the next free item of a list: `mkdir` succeeds for one of them only.
+# lanes COUNT FOLDER COMMAND item...: runs COMMAND item for every item, COUNT at a time; FOLDER holds the claims.
+lanes() {
+    lanes_count=$1
+    lanes_folder=$2
+    lanes_command=$3
+    shift 3
+    rm -rf "$lanes_folder"
+    mkdir -p "$lanes_folder"
+    lanes_pids=
+    while [ "$lanes_count" -gt 0 ]; do
+        (
+            for item in "$@"; do
+                if mkdir "$lanes_folder/$item.taken" 2>/dev/null; then "$lanes_command" "$item"; fi
+            done
+        ) &
+        lanes_pids="$lanes_pids $!"
+        lanes_count=$((lanes_count - 1))
+    done
+}

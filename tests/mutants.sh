@@ -1,0 +1,140 @@
+#!/bin/sh
+# mutants.sh: proof that the tests bite.  Every line of mutants.txt breaks one formula on purpose, in a copy; the tests it
+# names must then fail (test_x is built with double, test_x.float with float).  A mutant that survives shows a missing test.  Lines whose words begin with `equivalent:` change
+# the text and not the numbers: they must survive, or this script would call everything killed.
+#   sh tests/mutants.sh [id ...]     all mutants, or some;   KEEP=1 leaves the copies in build/mutants/
+cd "$(dirname "$0")/.." || exit 2
+. tests/common.sh
+LIST=${LIST:-tests/mutants.txt}
+M=$BUILD/mutants
+rm -rf "$M"
+mkdir -p "$M"
+top=$(pwd)
+case $BUILD in
+/*) ;;
+*) M=$top/$M ;;
+esac
+
+# One line a mutant: id | file | sed expression | tests | words.  ` | ` with its blanks separates; # begins a comment.
+grep -v -e '^#' -e '^ *$' "$LIST" >"$M/list"
+awk -F ' \\| ' 'NF != 5 { print "line of " NF " fields, expected 5: " $0 } seen[$1]++ { print "id " $1 " is used twice" }
+    $1 !~ /^[a-z0-9_.]+$/ { print "id " $1 ": use small letters, digits, dot and underscore" }' "$M/list" >"$M/malformed"
+while read -r line; do bad "$line"; done <"$M/malformed"
+[ ! -s "$M/malformed" ] || finish mutants
+ids=$*
+[ -n "$ids" ] || ids=$(awk -F ' \\| ' '{ print $1 }' "$M/list")
+field() {
+    awk -F ' \\| ' -v id="$1" -v k="$2" '$1 == id { print $k }' "$M/list"
+}
+
+# ---- every test that is named passes as long as nothing is broken ------------------------------------------------------
+
+for test in $(for id in $ids; do field "$id" 4; done | tr ' ' '\n' | sort -u); do
+    if [ "$test" = ledger ]; then
+        program="$BUILD/ledger check data/golden.txt"
+        target=$BUILD/ledger
+    else
+        program=$BUILD/tests/${test%.float}.double
+        [ "$test" = "${test%.float}" ] || program=$BUILD/tests/$test
+        target=$program
+    fi
+    if ! build "$target"; then
+        bad "$test does not build"
+    elif limit 120 $program >"$M/$test.txt" 2>&1 </dev/null; then
+        ok
+    else
+        bad "$test fails although nothing is broken; mend that first"
+    fi
+done
+if [ "$failed" -ne 0 ]; then finish mutants; fi
+
+# ---- break, build, run ---------------------------------------------------------------------------------------------------
+
+# The verdict goes to $M/ID.verdict: a word (killed, survived, error) and what there is to say.
+one() {
+    id=$1
+    verdict=$M/$id.verdict
+    file=$(field "$id" 2)
+    tests=$(field "$id" 4)
+    mkdir -p "$M/$id"
+    cp -R ref toy tests "$M/$id/"
+    cp -R data "$M/$id/data"
+    if ! sed "$(field "$id" 3)" "$file" >"$M/$id/$file" 2>"$M/$id.err"; then
+        echo "error sed: $(head -n 1 "$M/$id.err")" >"$verdict"
+        return
+    fi
+    changed=$(diff "$file" "$M/$id/$file" | grep -c '^[<>]')
+    if [ "$changed" -lt 2 ] || [ "$changed" -gt 4 ]; then
+        echo "error no such line: the expression changes $((changed / 2)) lines of $file, expected 1 or 2" >"$verdict"
+        return
+    fi
+    said=killed
+    words=
+    for test in $tests; do
+        source=tests/${test%.float}.c
+        [ "$test" != ledger ] || source=ref/ledger.c
+        number=double
+        [ "$test" = "${test%.float}" ] || number=float
+        if ! (cd "$M/$id" && $CC -std=c99 -O1 -w -Dreal=$number $EXACT "$source" -o "$test" -lm) >"$M/$id.err" 2>&1; then
+            echo "error $test does not build: $(grep error "$M/$id.err" | head -n 1)" >"$verdict"
+            return
+        fi
+        arguments=
+        [ "$test" != ledger ] || arguments='check data/golden.txt'
+        # shellcheck disable=SC2086
+        (cd "$M/$id" && limit 60 "./$test" $arguments) >"$M/$id.txt" 2>&1 </dev/null
+        status=$?
+        if [ "$status" -eq 0 ]; then
+            said=survived
+            words="$words $test"
+        elif [ "$said" = killed ]; then
+            first=$(sed -n 's/^\(tests\/\)*\([a-z_0-9]*\.[ch]:[0-9]*\): FAIL.*/\2/p; s/^failed *\([^ ]*\) .*/\1/p' "$M/$id.txt" |
+                head -n 1)
+            [ -n "$first" ] || first=$(tail -n 1 "$M/$id.txt" | cut -c 1-60)
+            [ "$status" -lt 128 ] || first="signal $((status - 128))"
+            words="$words $test ($first)"
+        fi
+    done
+    echo "$said$words" >"$verdict"
+    [ -n "${KEEP:-}" ] || rm -rf "${M:?}/$id"
+}
+
+# shellcheck disable=SC2086
+lanes "$JOBS" "$M/lanes" one $ids
+trap 'kill $lanes_pids 2>/dev/null; exit 130' INT TERM
+real=0
+killed=0
+equal=0
+for id in $ids; do
+    while [ ! -f "$M/$id.verdict" ]; do sleep 1; done
+    read -r said words <"$M/$id.verdict"
+    about=$(field "$id" 5)
+    case "$about/$said" in
+    equivalent:*/survived)
+        ok
+        equal=$((equal + 1))
+        printf '  %-9s %-28s %s; it should\n' survived "$id" "$about"
+        ;;
+    equivalent:*)
+        bad "$id: $said $words: $about, so it must survive"
+        ;;
+    */killed)
+        ok
+        killed=$((killed + 1))
+        real=$((real + 1))
+        printf '  %-9s %-28s %s; by%s\n' killed "$id" "$about" " $words"
+        ;;
+    */survived)
+        real=$((real + 1))
+        bad "SURVIVED  $id ($(field "$id" 2)): $about; not seen by $words"
+        ;;
+    *)
+        real=$((real + 1))
+        bad "$id: $words"
+        ;;
+    esac
+done
+wait
+echo "mutants: $killed of $real killed; $equal equivalent edits survived, as they should"
+if [ $# -eq 0 ] && { [ "$real" -lt 40 ] || [ "$equal" -lt 2 ]; }; then bad "fewer than 40 mutants or 2 equivalent edits"; fi
+finish mutants

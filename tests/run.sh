@@ -1,0 +1,115 @@
+#!/bin/sh
+# run.sh: every test, or the parts named: sh tests/run.sh unit-double house.  `make test` calls it.
+#
+# It builds all programs first, then runs the parts, as many at a time as there are processors (two on the machine the
+# time budget is stated for), and prints each part's report when it is complete.  A part that prints no line
+# `NAME: N passed, M failed`, or exits non-zero, counts as failed.  The last line is the sum.
+cd "$(dirname "$0")/.." || exit 2
+. tests/common.sh
+
+ALL='unit-float unit-double expect claims house options bits exercises sanitizers ledger notebooks mutants'
+parts=${*:-$ALL}
+T=$BUILD/test
+start=$(date +%s)
+rm -rf "$T"
+mkdir -p "$T" out
+
+# Run every unit test built into folder $1 with suffix $2, named $3.
+unit() {
+    for source in tests/test_*.c; do
+        name=${source##*/}
+        name=${name%.c}
+        file=$T/$3.$name
+        begin=$(date +%s)
+        limit 120 "$1/tests/$name.$2" >"$file" 2>&1 </dev/null
+        status=$?
+        line=$(grep "^[A-Za-z0-9_]*: [0-9]* passed, [0-9]* failed\$" "$file" | tail -n 1)
+        counts=$(echo "$line" | sed -n 's/^.*: \([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
+        if [ -z "$counts" ]; then
+            bad "$name ($2): exit $status and no report; its last lines:"
+            tail -n 5 "$file" | sed 's/^/    /'
+            continue
+        fi
+        passed=$((passed + ${counts% *}))
+        failed=$((failed + ${counts#* }))
+        if [ "$status" -ne 0 ] || [ "${counts#* }" -ne 0 ]; then
+            grep -v "^$name: " "$file" | tail -n 20 | sed 's/^/    /'
+            [ "${counts#* }" -ne 0 ] || bad "$name ($2): exit $status although no check failed"
+        fi
+        echo "  $line  ($(($(date +%s) - begin)) s)"
+    done
+    finish "$3"
+}
+
+# The unit tests again under the address and undefined-behaviour sanitizers, in double, one thread.
+sanitizers() {
+    if [ -z "${TILT_SAN:-}" ]; then
+        skip "sanitizers: $CC cannot link them"
+        echo 'sanitizers: 0 passed, 0 failed'
+        return 0
+    fi
+    "${TILT_MAKE:-make}" -s -k BUILD=build/san SAN=1 OMP= CFLAGS='-O1 -g' tests-double
+    unit build/san double sanitizers
+}
+
+part() {
+    begin=$(date +%s)
+    case $1 in
+    unit-float) (unit "$BUILD" float unit-float) ;;
+    unit-double) (unit "$BUILD" double unit-double) ;;
+    sanitizers) (sanitizers) ;;
+    *) sh "tests/$1.sh" ;;
+    esac >"$T/$1.log" 2>&1 </dev/null
+    echo $? >"$T/$1.status"
+    echo $(($(date +%s) - begin)) >"$T/$1.seconds"
+    : >"$T/$1.done"
+}
+
+# ---- build -----------------------------------------------------------------------------------------------------------
+
+begin=$(date +%s)
+"${TILT_MAKE:-make}" -k -j"$JOBS" all tests >"$T/build.out" 2>&1
+status=$?
+built=$(ls "$BUILD"/ch?? "$BUILD/ledger" "$BUILD/nb" "$BUILD"/tests/*.float "$BUILD"/tests/*.double 2>/dev/null | wc -l)
+warnings=$(grep -c 'warning:' "$T/build.out")
+case $CC in
+*tcc*) warnings=0 ;; # tcc warns about what the C standard allows
+esac
+[ "$status" -eq 0 ] || grep -E 'error:|\*\*\*' "$T/build.out" | head -n 40
+[ "$warnings" -eq 0 ] || grep 'warning:' "$T/build.out" | head -n 20
+build_failed=$((warnings + (status != 0)))
+echo "build: $((built)) passed, $build_failed failed  ($(($(date +%s) - begin)) s, $CC)"
+total_passed=$((built))
+total_failed=$build_failed
+
+# ---- parts -----------------------------------------------------------------------------------------------------------
+
+lanes "$JOBS" "$T/lanes" part $parts
+trap 'kill $lanes_pids 2>/dev/null; exit 130' INT TERM
+for p in $parts; do
+    while [ ! -f "$T/$p.done" ]; do sleep 1; done
+    echo
+    line=$(grep "^[A-Za-z0-9_-]*: [0-9]* passed, [0-9]* failed\$" "$T/$p.log" | tail -n 1)
+    grep -v "^$p: [0-9]* passed, [0-9]* failed\$" "$T/$p.log"
+    counts=$(echo "$line" | sed -n 's/^.*: \([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
+    if [ -z "$counts" ]; then
+        echo "$p: FAILED, it ended without a report (exit $(cat "$T/$p.status"))"
+        total_failed=$((total_failed + 1))
+        continue
+    fi
+    total_passed=$((total_passed + ${counts% *}))
+    total_failed=$((total_failed + ${counts#* }))
+    note=
+    if [ "$(cat "$T/$p.status")" -ne 0 ] && [ "${counts#* }" -eq 0 ]; then
+        total_failed=$((total_failed + 1))
+        note="; FAILED, exit $(cat "$T/$p.status")"
+    fi
+    echo "$p: ${counts% *} passed, ${counts#* } failed  ($(cat "$T/$p.seconds") s$note)"
+done
+wait
+
+echo
+skipped=$(cat "$T"/*.log | grep -c 'skipped:')
+echo "wall time $(($(date +%s) - start)) s with $JOBS jobs; $skipped checks skipped for want of a tool"
+echo "$total_passed passed, $total_failed failed"
+[ "$total_failed" -eq 0 ] && [ "$total_passed" -gt 0 ]
