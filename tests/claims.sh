@@ -33,7 +33,9 @@ rounds_to() {
         mantissa = shown; exponent = 0
         if (match(shown, /e/)) { mantissa = substr(shown, 1, RSTART - 1); exponent = substr(shown, RSTART + 1) + 0 }
         digits = match(mantissa, /\./) ? length(mantissa) - RSTART : 0
-        unit = 10 ^ (exponent - digits)
+        unit = 1
+        for (k = exponent - digits; k > 0; k--) unit *= 10
+        for (; k < 0; k++) unit /= 10
         distance = value - shown; if (distance < 0) distance = -distance
         exit !(value ~ /^[-+]?[0-9.]+(e[-+]?[0-9]+)?$/ && distance <= 0.5 * unit * (1 + 1e-9))
     }'
@@ -45,6 +47,11 @@ list_claims $files >"$C/list"
 sed -n 's/^.* \(ch[0-9][0-9]\) [a-z0-9_]*$/\1/p' "$C/list" | sort -u >"$C/chapters"
 
 # One default run of every chapter that is named.
+if slow_compiler; then
+    skip "claims: default runs built by $CC take minutes"
+    : >"$C/list"
+    : >"$C/chapters"
+fi
 while read -r ch; do
     if [ ! -d "$(folder_of "$ch")" ]; then
         bad "the text claims numbers of $ch, which does not exist"

@@ -36,7 +36,7 @@ for ex in tutorial/ch??_*/ex?.c; do
     check "$ex as shipped gives a hint" [ -s "$X/$name.txt" ]
     check "$ex has an answer, $answer" [ -f "$answer" ]
     if [ ! -f "$answer" ] || ! have patch; then continue; fi
-    if ! (cd "$X/tree" && patch -s -p1) <"$answer" >"$X/patch.txt" 2>&1; then
+    if ! (cd "$X/tree" && patch -p1) <"$answer" >"$X/patch.txt" 2>&1; then
         bad "$answer does not apply: $(head -n 1 "$X/patch.txt")"
         continue
     fi

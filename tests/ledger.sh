@@ -278,6 +278,8 @@ check 'table exits 0' [ "$status" -eq 0 ]
 check 'table has a row for every id' [ "$(lines "$tmp/out")" = $((blocks_ids + 2)) ]
 sed 's/\\|//g' "$tmp/out" | awk -F'|' 'NF != 8' >"$tmp/incomplete"
 check 'table has six cells a row' [ ! -s "$tmp/incomplete" ]
+sed -n '/^<!-- formulas: begin -->/,/^<!-- formulas: end -->/p' CHAPTERS.md | sed '1d;$d' >"$tmp/stored"
+check 'the table in CHAPTERS.md is the one of today (make table)' cmp -s "$tmp/stored" "$tmp/out"
 
 # ---- usage -----------------------------------------------------------------------------------------------------------
 

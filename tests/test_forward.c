@@ -1,5 +1,5 @@
-// test_forward.c: noising against composition and sampling, the posterior against Bayes' rule, conversions against
-// the x_0 and eps that made x_t.
+// test_forward.c: noising against composition and sampling, the posterior against Bayes' rule, conversions
+// against the x_0 and eps that made x_t.
 #include <setjmp.h>
 
 #include "harness.h"
@@ -75,7 +75,7 @@ static void test_marginal(void) {
     for (int i = 0; i < N; i++) {
         x0[i] = (real)(0.5 + spread * x0[i]);
     }
-    for (int k = 1; k < 5; k++) { // Var(x_t) = abar Var(x_0) + 1 - abar, Gaussian data: s.e. = var sqrt(2/(n-1))
+    for (int k = 1; k < 5; k++) { // Var(x_t) = abar Var(x_0) + 1 - abar; s.e. of a Gaussian variance
         double mean = 0;
         double var = 0;
         forward_noise(x_t, x0, eps, levels[k], N);
@@ -104,7 +104,7 @@ static void test_posterior(void) {
             NEAR(q.c_x0 + q.c_xt * sqrt(a), sqrt(b), 1e-13, 0);
             NEAR(q.c_xt * q.c_xt * (1 - a) + q.var_small, 1 - b, 1e-12, 1e-15);
             NEAR(q.var_large, beta, 1e-12, 0);
-            if (b < 1) { // Bayes by precisions: prior N(sqrt(b) x_0, 1-b), seen through x_t = sqrt(a/b) x_s + noise
+            if (b < 1) { // Bayes by precisions: prior N(sqrt(b) x_0, 1-b), x_t = sqrt(a/b) x_s + noise
                 double precision = 1 / (1 - b) + (a / b) / beta;
                 NEAR(q.var_small, 1 / precision, 1e-12, 0);
                 NEAR(q.c_x0, sqrt(b) / (1 - b) / precision, 1e-12, 0);

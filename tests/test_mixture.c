@@ -1,5 +1,5 @@
-// test_mixture.c: the exact two-dimensional oracle against naive densities, finite differences, quadrature, Bayes'
-// rule on a grid, the three partial differential equations of its paths, and sampling.
+// test_mixture.c: the exact two-dimensional oracle against naive densities, finite differences, quadrature,
+// Bayes' rule on a grid, the three partial differential equations of its paths, and sampling.
 #include <setjmp.h>
 
 #include "harness.h"
@@ -164,7 +164,8 @@ static void test_integrals(void) {
     gmm_free(&q);
 }
 
-// E[x_0 | x_t], its covariance and its Jacobian: by Tweedie, by finite differences, and by Bayes' rule on a grid.
+// E[x_0 | x_t], its covariance and its Jacobian: by Tweedie, by finite differences, and by Bayes' rule on a
+// grid.
 static void test_posterior(void) {
     Gmm p = three();
     Gmm q = gmm_new(3);
@@ -182,7 +183,8 @@ static void test_posterior(void) {
             gmm_score(s, &q, x);
             gmm_hessian(H, &q, x);
             tweedie_cov(tweedie, H, alpha, sigma, 2);
-            // 1 + sigma^2 H cancels where the noise is large against the data: the reason for the closed form.
+            // 1 + sigma^2 H cancels where the noise is large against the data: the reason for the closed
+            // form.
             double rounding = 1e-13 * sigma * sigma / (alpha * alpha);
             for (int r = 0; r < 2; r++) {
                 CHECK(x0[r] == m[r], "one posterior mean");
@@ -282,7 +284,8 @@ static void test_limits(void) {
         NEAR(q.cov[r], once.cov[r], 1e-14, 1e-16);
         NEAR(q.mu[r % 6], once.mu[r % 6], 1e-14, 0);
     }
-    // Far away: finite, shares sum to 1, and the score is that of the component that decays slowest along the way.
+    // Far away: finite, shares sum to 1, and the score is that of the component that decays slowest along
+    // the way.
     double distances[] = {40, 1e3, 1e6, 1e10, 1e100};
     for (int k = 0; k < 5; k++) {
         double y[2] = {distances[k], 0};
@@ -341,7 +344,8 @@ static void test_singular(void) {
     NEAR(cov[3], 0, 0, 1e-15);
     NEAR(gmm_velocity(u, &points, x, 0), -2, 0, 0);
     CHECK(u[0] == -0.7 && u[1] == -0.2, "velocity at t = 0 needs no density");
-    // A segment: covariance of rank 1 along (3, 4)/5.  Its noised marginal across the segment is N(0, sigma^2).
+    // A segment: covariance of rank 1 along (3, 4)/5.  Its noised marginal across the segment is N(0,
+    // sigma^2).
     double one = 1;
     double zero[2] = {0, 0};
     double line[4] = {0.36 * 4, 0.48 * 4, 0.48 * 4, 0.64 * 4};
@@ -536,6 +540,17 @@ static void test_sampling(void) {
             square += v * v / (N - 1);
         }
         AGREES(product, sqrt(square / N), 0);
+    }
+    for (uint64_t i = 0; i < 50; i++) { // the promised indices: 3i for the component, 3i+1 and 3i+2 for z
+        double y[2];
+        int k = gmm_sample(y, &p, SEED, STREAM_SAMPLE, i);
+        double u = rng_uniform(SEED, STREAM_SAMPLE, 3 * i);
+        const double *C = p.cov + 4 * k;
+        double z0 = rng_normal(SEED, STREAM_SAMPLE, 3 * i + 1);
+        double z1 = rng_normal(SEED, STREAM_SAMPLE, 3 * i + 2);
+        CHECK(k == (u < 0.5 ? 0 : u < 0.8 ? 1 : 2), "u = %g picked %d", u, k);
+        NEAR(y[0], p.mu[2 * k] + sqrt(C[0]) * z0, 1e-13, 1e-14);
+        NEAR(y[1], p.mu[2 * k + 1] + C[1] / sqrt(C[0]) * z0 + sqrt(C[3] - C[1] * C[1] / C[0]) * z1, 1e-12, 1e-13);
     }
     CHECK(again[0] == x[2468] && again[3] == x[2471], "sample 1234 depends on the batch");
     // log p averaged over samples is minus the entropy, by a sum over a grid.

@@ -156,7 +156,8 @@ static void test_helpers(void) {
     CHECK(alpha_of(1) == 1 && sigma_of(1) == 0 && alpha_of(0) == 0 && sigma_of(0) == 1, "ends");
 }
 
-// Bayes' rule by precisions: x_{t-1} ~ N(., 1 - abar_{t-1}) seen through x_t = sqrt(1-beta) x_{t-1} + sqrt(beta) z.
+// Bayes' rule by precisions: x_{t-1} ~ N(., 1 - abar_{t-1}) seen through x_t = sqrt(1-beta) x_{t-1} +
+// sqrt(beta) z.
 static void test_posterior_var(void) {
     Schedule s = schedule_linear(30, 0.01, 0.4);
     CHECK(schedule_posterior_var(&s, 0) == 0, "first");

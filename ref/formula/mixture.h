@@ -132,15 +132,15 @@ static inline double gmm_component(double *g, double *inv, const Gmm *p, int k, 
     return e_log(p->w[k]) + 0.5 * (d0 * g[0] + d1 * g[1]) - 0.5 * e_log(det) - log_2pi;
 }
 
-// All components at once: gamma (K) sums to 1, g (K x 2) scores, inv (K x 4) inverses, s = sum gamma_k g_k (2).
-// Returns log p(x).
+// All components at once: gamma (K) sums to 1, g (K x 2) scores, inv (K x 4) inverses, s (2) = sum gamma_k
+// g_k. Returns log p(x).
 static inline double gmm_look(double *gamma, double *g, double *inv, double *s, const Gmm *p, const double *x,
                               double alpha, double sigma) {
     for (int k = 0; k < p->K; k++) {
         gamma[k] = gmm_component(g + 2 * k, inv + 4 * k, p, k, x, alpha, sigma);
     }
-    double top = gamma[0];
-    for (int k = 1; k < p->K; k++) {
+    double top = -HUGE_VAL;
+    for (int k = 0; k < p->K; k++) {
         top = gamma[k] > top ? gamma[k] : top;
     }
     if (!(fabs(top) < HUGE_VAL)) {

@@ -55,9 +55,9 @@ static inline StepCoeffs ddim_coeffs(double abar_t, double abar_s, double eta) {
     double gain = abar_s - abar_t; // signal gained by the step
     double variance = gain > 0 ? eta * eta * (1 - abar_s) / (1 - abar_t) * gain / abar_s : 0;
     double room = 1 - abar_s - variance; // what is left for the direction of eps
-    // With eta = 1 the exact room is (1-abar_s)^2 abar_t / (abar_s (1-abar_t)).  At a tiny abar_t this lies below
-    // the last digit of 1 - abar_s, and the rounded difference may be a few units of it below zero.  Only that
-    // much counts as zero; anything larger comes from a wrong eta.
+    // With eta = 1 the exact room is (1-abar_s)^2 abar_t / (abar_s (1-abar_t)).  At a tiny abar_t this lies
+    // below the last digit of 1 - abar_s, and the rounded difference may be a few units of it below zero.
+    // Only that much counts as zero; anything larger comes from a wrong eta.
     if (room < 0 && room >= -1e-15 * (1 - abar_s)) {
         room = 0;
     }

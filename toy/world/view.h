@@ -73,17 +73,32 @@ static inline void view_play(const real *path, int T, const int *c, int n) {
     }
 }
 
-// Sheets of digits stacked on each other with a title above each: row i of a sheet shows prompt i mod 10 ...
-static inline Image view_digit_sheets(real *const *x, const char *const *title, int sheets, int rows, int scale) {
-    int w = (9 * DIGIT_CLASSES + 1) * scale, h = (9 * rows + 1) * scale + 20, s;
-    Image m = image_new(w, h * sheets, 1);
+// Sheets of digits side by side with a title above each: `rows` rows of samples, and at the bottom the mean of all n
+// samples of each digit, where a change of style shows best.  Row i of x (n x 64) is a sample of the digit i mod 10.
+static inline Image view_digit_sheets(real *const *x, const char *const *title, int sheets, int n, int rows,
+                                      int scale) {
+    enum { CELL = 9 }; // a picture and the line beside it
+    int w = (CELL * DIGIT_CLASSES + 1) * scale + 7, h = (CELL * (rows + 1) + 1) * scale + 20, s, i;
+    size_t shown = (size_t)rows * DIGIT_CLASSES * DIGIT_PIXELS, k;
+    real *all = NEW(real, shown + (size_t)DIGIT_CLASSES * DIGIT_PIXELS);
+    Image m = image_new(w * sheets, h, 3);
     image_fill(&m, rgb(255, 255, 255));
     for (s = 0; s < sheets; s++) {
-        Image sheet = image_sheet(x[s], rows * DIGIT_CLASSES, 8, 8, DIGIT_CLASSES, 1, -1); // ink is dark
-        image_text(&m, 2, s * h + 2, 2, rgb(0, 0, 0), title[s]);
-        image_blit(&m, &sheet, 0, s * h + 20, scale);
+        Image sheet;
+        memcpy(all, x[s], shown * sizeof(real));
+        memset(all + shown, 0, (size_t)DIGIT_CLASSES * DIGIT_PIXELS * sizeof(real));
+        for (i = 0; i < n; i++) {
+            for (k = 0; k < DIGIT_PIXELS; k++) {
+                all[shown + (size_t)(i % DIGIT_CLASSES) * DIGIT_PIXELS + k] +=
+                    x[s][(size_t)i * DIGIT_PIXELS + k] * (real)DIGIT_CLASSES / (real)n;
+            }
+        }
+        sheet = image_sheet(all, (rows + 1) * DIGIT_CLASSES, 8, 8, DIGIT_CLASSES, 1, -1); // ink is dark
+        image_text(&m, s * w + 2, 2, 2, rgb(0, 0, 0), title[s]);
+        image_blit(&m, &sheet, s * w, 20, scale);
         image_free(&sheet);
     }
+    free(all);
     return m;
 }
 

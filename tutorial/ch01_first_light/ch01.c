@@ -20,14 +20,14 @@ enum { STEPS = 16, BEST_OF = 4, METHODS = 5, SHOWN = 400, CURVE = 40 };
 static const char *const method_names[METHODS] = {"reference", "pg", "dpo", "best_of_4", "optimum"};
 
 static uint64_t seed = 1;
-static Arena memory; // temporaries of the loops: taken at the start, given back at the end
+static double dpo_beta = 0.5; // Diffusion-DPO's own beta, in units of the KL temperature: see README
+static Arena memory;          // temporaries of the loops: taken at the start, given back at the end
 #define TAKE(type, n) ((type *)arena_take(&memory, (size_t)(n), sizeof(type)))
 
 typedef struct {                                              // how much of everything, quick and default
     int hidden, train_steps, pairs, fit_steps;                // width of the denoiser; choices asked for
     int rollouts, pg_iterations, dpo_batch, dpo_steps, score; // chains an iteration; pairs a step; samples for a score
     double beta, train_rate, pg_rate, dpo_rate;               // KL temperature (reward units per nat); learning rates
-    double dpo_beta;                                          // Diffusion-DPO's own beta, in units of beta: see README
 } Plan;
 
 // ---- align by policy gradient ------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ static void align_dpo(Net *net, Net *ref, const Pairs *pairs, const World *w, co
         net->forward(net, eps, x, t, c, 2 * B);
         ref->forward(ref, eps_ref, x, t, c, 2 * B);
         loss = diffusion_dpo_weighted(d, d + half, NULL, NULL, eps, eps + half, eps_ref, eps_ref + half, noise, weight,
-                                      B, dim, plan->dpo_beta * plan->beta);
+                                      B, dim, dpo_beta * plan->beta);
         net_zero_grad(net);
         net->backward(net, NULL, d, x, t, c, 2 * B);
         clip_gradient(net, 5);
@@ -201,7 +201,7 @@ static uint64_t ring_story(Score *score, Gallery *g, const Plan *plan, int cells
 
 static uint64_t digits_story(Score *score, Gallery *g, const Plan *plan) {
     Digits digits = digits_load(DIGITS_PATH);
-    StrokeWeight bold = {ink_new(&digits), 1.5};
+    StrokeWeight bold = {ink_new(&digits), 2.5};
     World w = digits_world(&digits, &bold);
     Story s = tell(&w, plan);
     SampleBoard b =
@@ -222,11 +222,13 @@ static uint64_t digits_story(Score *score, Gallery *g, const Plan *plan) {
 int main(int argc, char **argv) {
     int quick = 0;
     const char *out = "out";
-    Option options[] = {OPT_SEED(&seed), OPT_QUICK(&quick), OPT_OUT(&out)};
-    Plan full[2] = {{96, 3000, 4000, 400, 512, 60, 256, 500, 0, 1, 6e-3, 1e-3, 5e-4, 0.5},
-                    {192, 3000, 4000, 200, 320, 90, 1024, 110, 400, 1, 6e-3, 3e-4, 2e-4, 0.5}};
-    Plan small[2] = {{16, 100, 200, 50, 64, 2, 64, 10, 0, 1, 5e-3, 1e-3, 1e-3, 0.5},
-                     {16, 60, 200, 30, 80, 2, 64, 5, 20, 1, 5e-3, 1e-3, 1e-3, 0.5}};
+    Option options[] = {
+        OPT_SEED(&seed), OPT_QUICK(&quick), OPT_OUT(&out),
+        OPT_DOUBLE("dpo-beta", &dpo_beta, 0.01, 100, "beta of Diffusion-DPO, in units of the KL temperature")};
+    Plan full[2] = {{96, 3000, 4000, 400, 512, 60, 256, 500, 0, 1, 6e-3, 1e-3, 5e-4},
+                    {192, 3000, 4000, 200, 320, 90, 1024, 110, 800, 1, 6e-3, 6e-4, 3e-4}};
+    Plan small[2] = {{16, 100, 200, 50, 64, 2, 64, 10, 0, 1, 5e-3, 1e-3, 1e-3},
+                     {16, 60, 200, 30, 80, 2, 64, 5, 20, 1, 5e-3, 1e-3, 1e-3}};
     Score ring[METHODS], digits[METHODS];
     uint64_t hash;
     Gallery g;
