@@ -54,6 +54,9 @@ for ch in ${*:-$(chapters)}; do
         contract=$(accepts "$compiler" empty.c -ffp-contract=off)
         native=$(accepts "$compiler" empty.c -march=native)
         openmp=$(accepts "$compiler" omp.c -fopenmp)
+        if [ "$compiler" = "$CC" ] && [ -z "${FAST:-}" ] && build "$BUILD/$ch"; then
+            cp "$BUILD/$ch" "$B/$ch.$compiler-O3" # the program as everybody builds it
+        fi
         one "$compiler" -O3 1 $contract $native $openmp -fno-math-errno
         if [ -n "$openmp" ]; then one "$compiler" -O3 2 $contract $native $openmp -fno-math-errno; fi
         one "$compiler" -O0 1 $contract

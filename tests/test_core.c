@@ -1,5 +1,5 @@
-// test_core.c: numbers, noise, small linear algebra and matrix products, each against an independent route: libm in long
-// double, published numbers, exact identities, or the plain loop.
+// test_core.c: numbers, noise, small linear algebra and matrix products, each against an independent route: libm in
+// long double, published numbers, exact identities, or the plain loop.
 #include "../ref/core/gemm.h"
 #include "../ref/core/layers.h"
 #include "../ref/core/linalg.h"
@@ -77,7 +77,7 @@ static void test_elementary(void) {
     CHECK(r_sigmoid((real)-200) >= 0 && r_sigmoid((real)200) == 1, "r_sigmoid far out");
 }
 
-// ---- noise -----------------------------------------------------------------------------------------------------------
+// ---- noise --------------------------------------------------------------------------------------------------------
 
 static void test_rng(void) {
     enum { N = 200000 };
@@ -200,7 +200,7 @@ static void test_linalg(void) {
     }
 }
 
-// ---- matrix products -------------------------------------------------------------------------------------------------
+// ---- matrix products ----------------------------------------------------------------------------------------------
 
 static void test_gemm(void) {
     static const int sizes[8][3] = {{1, 1, 1},   {12, 16, 8}, {13, 17, 300}, {5, 33, 257},
@@ -245,7 +245,7 @@ static void test_gemm(void) {
     }
 }
 
-// ---- memory and hash -------------------------------------------------------------------------------------------------
+// ---- memory and hash ----------------------------------------------------------------------------------------------
 
 static void test_base(void) {
     Arena a = arena_new(1024);

@@ -1,44 +1,7 @@
 // test_file.c: the file formats: known bytes, round trips, and writes that fail.  Hostile files: test_file_hostile.c.
 #include "child.h"
 
-#include "../ref/file/npy.h"
-#include "../ref/file/safetensors.h"
-#include "../ref/file/tsv.h"
-
-static const char *const columns[] = {"method", "beta", NULL};
-
-// ---- a small model ---------------------------------------------------------------------------------------------
-
-static real weights[10];
-static double mixture[3];
-
-static int model_tensors(StTensor list[3]) {
-    size_t shape[1] = {3};
-    list[0] = st_matrix("net.w1", weights, 4, 2);
-    list[1] = st_vector("net.b1", weights + 8, 2);
-    list[2] = st_doubles("mixture", mixture, 1, shape);
-    return 3;
-}
-
-static void model_fill(void) {
-    int i;
-    for (i = 0; i < 10; i++) {
-        weights[i] = (real)(i - 4.25f);
-    }
-    mixture[0] = 0.1;
-    mixture[1] = 1e-300;
-    mixture[2] = -PI;
-}
-
-static uint64_t model_hash(void) {
-    return hash_bytes(hash_bytes(HASH_START, weights, sizeof weights), mixture, sizeof mixture);
-}
-
-static StMeta model_load(const char *path) {
-    StTensor list[3];
-    int n = model_tensors(list);
-    return st_load(path, list, n, "mlp 2-4");
-}
+#include "small_model.h"
 
 // ---- the test --------------------------------------------------------------------------------------------------
 

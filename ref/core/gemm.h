@@ -27,7 +27,8 @@
 #define TILE_DEPTH 256 // k is cut into blocks of this length, so that a packed panel of B stays in the L1 cache
 
 // C = bias + A B, or C += A B when bias is NULL and add is 1.  A is (M x K), or (K x M) when a_trans; B is (K x N), or
-// (N x K) when b_trans; C is (M x N); all row-major and dense.  The reference, and what the tile must equal bit for bit.
+// (N x K) when b_trans; C is (M x N); all row-major and dense.  The reference, and what the tile must equal bit for
+// bit.
 static inline void gemm_naive(real *C, const real *A, int a_trans, const real *B, int b_trans, const real *bias,
                               int add, int M, int N, int K) {
     int i, j, k;

@@ -1,8 +1,8 @@
 // net.h: the one interface between methods and models.
 //
-// A method touches a model only through eps = forward(x, t, c) and hands back dL/d eps; it knows no network.  A model is
-// an object with forward and backward; it knows no loss.  So every method runs unchanged on an exact mixture, an MLP, or
-// a UNet.  backward takes the inputs again: it is a pure function, legal later and in any order.
+// A method touches a model only through eps = forward(x, t, c) and hands back dL/d eps; it knows no network.  A model
+// is an object with forward and backward; it knows no loss.  So every method runs unchanged on an exact mixture, an
+// MLP, or a UNet.  backward takes the inputs again: it is a pure function, legal later and in any order.
 #ifndef TILT_NET_H
 #define TILT_NET_H
 

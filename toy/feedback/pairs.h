@@ -40,8 +40,8 @@ static inline Pairs pairs_ask(const Rater *rater, const real *x, const double *r
     return p;
 }
 
-// n pairs of samples of a model, spread evenly over the prompts, judged by a rater who sees the true reward.  The samples
-// come from this stream of the seed.
+// n pairs of samples of a model, spread evenly over the prompts, judged by a rater who sees the true reward.  The
+// samples come from this stream of the seed.
 static inline Pairs pairs_collect(const Rater *rater, const World *w, Net *net, const Chain *chain, int n,
                                   uint64_t seed, uint64_t stream) {
     real *x = NEW(real, 2 * (size_t)n * (size_t)w->dim);

@@ -13,8 +13,8 @@ typedef struct {
     double ece, brier, nll; // calibration of sigmoid(r_a - r_b) on the same pairs: ref/formula/metrics.h
 } RewardReport;
 
-// A net r(x, c) fitted by the Bradley-Terry loss to the first 80 % of the pairs; the rest measures it.  Streams stream and
-// stream + 1 of seed are used.
+// A net r(x, c) fitted by the Bradley-Terry loss to the first 80 % of the pairs; the rest measures it.  Streams stream
+// and stream + 1 of seed are used.
 static inline Net fit_reward(RewardReport *report, const Pairs *pairs, int prompts, int steps, uint64_t seed,
                              uint64_t stream) {
     enum { B = 256 };

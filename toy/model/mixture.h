@@ -105,7 +105,8 @@ static inline void mixture_forward(Net *net, real *y, const real *x, const real 
     }
 }
 
-// eps = sigma sum_k gamma_k u_k.  With q_k = dy . u_k, q = sum_k gamma_k q_k, h_k = sigma gamma_k (q_k - q), f_k = sigma gamma_k:
+// eps = sigma sum_k gamma_k u_k.  With q_k = dy . u_k, q = sum_k gamma_k q_k, h_k = sigma gamma_k (q_k - q), f_k =
+// sigma gamma_k:
 //   da_k += h_k,   dmu_k += alpha (h_k u_k - f_k dy / v_k),   dv_k = h_k (|u_k|^2 - dim / v_k) / 2 - f_k q_k / v_k,
 //   dlog s_k += 2 alpha^2 s_k^2 dv_k,   dx += sum_k ( -h_k u_k + f_k dy / v_k )
 static inline void mixture_backward_row(double *g, real *dx, const Mixture *m, const MixtureLook *look, const real *p,

@@ -1,8 +1,8 @@
 // mlp.h: a small multilayer perceptron that implements Net: a denoiser for any world, or a reward model.
 //
 //   h_1 = SiLU([x, e(t)] W_1 + b_1 + P[c]),   h_l = SiLU(h_{l-1} W_l + b_l),   F = h_L W_out + b_out
-//   denoiser:      eps = sigma_t x + alpha_t F      (F plays the part of the v-prediction, so eps is right at both ends:
-//                                                    at high noise eps -> x, and the error of F fades at low noise)
+//   denoiser:      eps = sigma_t x + alpha_t F   (F plays the part of the v-prediction, so eps is right at both ends:
+//                                                 at high noise eps -> x, and the error of F fades at low noise)
 //   reward model:  r = F(x, c), no time
 // P has one row per prompt and a last row for the null prompt, which training with prompt dropout also visits; that is
 // what classifier-free guidance needs.  Rows are independent; gradients are summed in SHARDS fixed shards, combined

@@ -11,8 +11,8 @@
 
 // Minimises E|eps_hat(x_t, t, c) - eps|^2 / alpha_t over data, levels and noise.  The minimiser does not depend on the
 // weight; the training does: with weight 1 (eps-loss) the noisy levels, where the prompt decides what appears, hardly
-// train, with 1/alpha^2 (v-loss) the last details do not; this is between the two.  One row in ten forgets its prompt, so
-// that the same net also learns the null prompt.  Returns the eps-loss per number over the last tenth of the steps.
+// train, with 1/alpha^2 (v-loss) the last details do not; this is between the two.  One row in ten forgets its prompt,
+// so that the same net also learns the null prompt.  Returns the eps-loss per number over the last tenth of the steps.
 static inline double train_denoiser(Net *net, const World *w, const Schedule *schedule, int steps, double rate,
                                     uint64_t seed) {
     enum { B = 256, TRAIN_DATA = 100, TRAIN_NOISE, TRAIN_LEVEL, TRAIN_DROP }; // rows a step; streams

@@ -32,9 +32,9 @@ typedef struct {                                              // how much of eve
 
 // ---- align by policy gradient ------------------------------------------------------------------------------------
 
-// Maximises E[r_learned] - beta KL(chain || reference chain), on-policy.  What step k of row i is told: the reward minus
-// beta times the KL still to come, compared with the other rows of its prompt (score function), plus the gradient of its
-// own KL, which is known exactly.
+// Maximises E[r_learned] - beta KL(chain || reference chain), on-policy.  What step k of row i is told: the reward
+// minus beta times the KL still to come, compared with the other rows of its prompt (score function), plus the
+// gradient of its own KL, which is known exactly.
 static void align_pg(Net *net, Net *ref, Net *reward, const World *w, const Plan *plan, const Chain *chain) {
     int T = chain->T, dim = w->dim, n = plan->rollouts, K = n / w->prompts, it, k, i;
     size_t numbers = (size_t)n * (size_t)dim, mark = memory.used;
@@ -129,7 +129,7 @@ static void align_dpo(Net *net, Net *ref, const Pairs *pairs, const World *w, co
     memory.used = mark;
 }
 
-// ---- the story, the same for every world -----------------------------------------------------------------------------
+// ---- the story, the same for every world --------------------------------------------------------------------------
 
 enum { REF, PG, DPO, MODELS };
 

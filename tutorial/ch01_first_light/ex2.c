@@ -7,9 +7,9 @@
 enum { STEPS = 4000 };
 #define BETA 0.5
 
-// grad[i] = dJ/d logit_i for the policy q = softmax(logits), J = E_q[r] - BETA KL(q || p_ref).
-// What an outcome is worth is its reward minus what its drift from the reference costs: a_i = r_i - BETA log(q_i / p_i).
-// The gradient compares it with the mean over the policy.
+// grad[i] = dJ/d logit_i for the policy q = softmax(logits), J = E_q[r] - BETA KL(q || p_ref). What an outcome is
+// worth is its reward minus what its drift from the reference costs: a_i = r_i - BETA log(q_i / p_i). The gradient
+// compares it with the mean over the policy.
 static void my_gradient(double grad[ARMS], const double q[ARMS], const Arms *arms) {
     // EXERCISE: two loops
     (void)q;
