@@ -90,6 +90,7 @@ static void test_rng(void) {
     CHECK(rng_bits(0, 0, 1) == 0x6e789e6aa1b965f4u, "second word");
     CHECK(rng_bits(0, 0, 2) == 0x06c45d188009454fu, "third word");
     CHECK(rng_bits(1, 0, 0) != rng_bits(0, 1, 0) && rng_bits(1, 2, 3) == rng_bits(1, 2, 3), "keys");
+    CHECK(rng_bits(1, 2, 3) != rng_bits(1, 3, 3) && rng_bits(1, 2, 3) != rng_bits(2, 2, 3), "streams and seeds differ");
     for (uint64_t i = 0; i < N; i++) {
         double z = rng_normal(1, 2, i), u = rng_uniform(1, 3, i);
         mean += z / N;

@@ -120,6 +120,15 @@ static void test_mlp(void) {
         free(whole);
         free(other);
     }
+    { // the null prompt is its own row: NULL means -1 for every row, and -1 is not prompt 0
+        int null_prompt[2] = {-1, -1}, zero[2] = {0, 0};
+        real a[6], b[6], d[6];
+        net.forward(&net, a, u.x, u.t, NULL, 2);
+        net.forward(&net, b, u.x, u.t, null_prompt, 2);
+        net.forward(&net, d, u.x, u.t, zero, 2);
+        CHECK(memcmp(a, b, sizeof a) == 0, "no prompt must be the null prompt");
+        CHECK(memcmp(a, d, sizeof a) != 0, "no prompt must not be prompt 0");
+    }
     { // g = NULL: only dx
         real *dx = NEW(real, 3 * ROWS), *keep = net.g;
         net.g = NULL;
