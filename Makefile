@@ -70,7 +70,7 @@ CHAPTER = $(firstword $(wildcard tutorial/ch$(NN)_*/ch$(NN).c))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run all $(NAMES) chapters tests tests-float tests-double test ledger notebooks mutants claims bits san \
+.PHONY: help run all flags $(NAMES) chapters tests tests-float tests-double test ledger notebooks mutants claims bits san \
         expect pictures debug one format clean table
 
 # ---- programs ------------------------------------------------------------------------------------------------------------
@@ -98,6 +98,7 @@ $(BUILD)/tests/%.double: tests/%.c $(HEADERS) $(STAMP)
 	$(COMPILE) -Dreal=double
 
 chapters: $(addprefix $(BUILD)/,$(NAMES))
+flags: $(STAMP)
 all: chapters $(addprefix $(BUILD)/,$(TOOLS))
 tests-float: $(addprefix $(BUILD)/tests/,$(addsuffix .float,$(TESTS)))
 tests-double: $(addprefix $(BUILD)/tests/,$(addsuffix .double,$(TESTS)))
@@ -262,7 +263,7 @@ $(CONFIG): Makefile
 	        if try float.c -msse2 -mfpmath=sse; then echo 'HAVE_FLOAT := -msse2 -mfpmath=sse'; \
 	        elif try empty.c -fexcess-precision=fast; then echo 'HAVE_FLOAT := -fexcess-precision=fast'; fi; \
 	    }; \
-	    echo "HAVE_ONE :=$$(each -Wno-unused-function)"; \
+	    echo "HAVE_ONE :=$$(each -Wno-unused-function -Wno-unused-const-variable)"; \
 	    set -- -fsanitize=address,undefined -fno-sanitize-recover=all; \
 	    try empty.c "$$@" && ./p >/dev/null 2>&1 && try san.c "$$@" && ! ./p >/dev/null 2>&1 && \
 	        echo 'HAVE_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'; \

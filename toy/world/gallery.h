@@ -1,15 +1,17 @@
-// gallery.h: the folder of results of a run: pictures, arrays, a table, and one page that shows them all.
+// gallery.h: the folder of results of a run: pictures, arrays, weights, a table, and one page that shows them.
 //
 //   Gallery g = gallery_open("out", "First light");
 //   gallery_ring(&g, ring, x, names, 3, c, n, path, T);     // ring_samples.png, ring_noise_to_data.png, ring_*.npy
 //   gallery_digits(&g, x, names, 3, n);                     // digits_samples.png, digits_*.npy
-//   gallery_scores(&g, "ring", names, score, 5, curve, 40); // the table on stdout; ring_frontier.svg
+//   gallery_models(&g, "ring", nets, names, 3, seed);        // ring_*.safetensors
+//   gallery_scores(&g, "ring", names, score, 5, curve, 40, 1); // the table on stdout; ring_frontier.svg
 //   gallery_close(&g);                                      // picture.png, scores.tsv, index.html
 #ifndef TILT_GALLERY_H
 #define TILT_GALLERY_H
 
 #include "../../ref/file/npy.h"
 #include "../../ref/show/page.h"
+#include "../model/checkpoint.h"
 #include "view.h"
 
 enum { GALLERY_SHEETS = 4, GALLERY_SIDE = 280 }; // sheets at most; pixels of one ring
@@ -52,6 +54,18 @@ static inline void gallery_arrays(Gallery *g, const char *world, real *const *x,
         char what[64];
         snprintf(what, sizeof what, "%s.npy", name[m]);
         npy_write_reals(gallery_file(g, world, what), x[m], 2, shape);
+    }
+}
+
+// One checkpoint for each of `models` nets, without the optimiser: weights that other tools can open.
+static inline void gallery_models(Gallery *g, const char *world, Net *net, const char *const *name, int models,
+                                  uint64_t seed) {
+    int m;
+    for (m = 0; m < models; m++) {
+        char what[64], model[96];
+        snprintf(what, sizeof what, "%s.safetensors", name[m]);
+        snprintf(model, sizeof model, "%s %s, %zu parameters", world, name[m], net[m].np);
+        checkpoint_save(gallery_file(g, world, what), model, &net[m], NULL, 0, seed);
     }
 }
 
@@ -99,13 +113,15 @@ static inline void gallery_digits(Gallery *g, real *const *x, const char *const 
                   "Digits before and after alignment, bottom row: means; the hidden reward likes bold strokes");
 }
 
-// The table on stdout and as rows of scores.tsv; the frontier with the methods as points as a figure.
+// The table on stdout and as rows of scores.tsv; the frontier (exact, or estimated from samples) with the methods as
+// points as a figure.
 static inline void gallery_scores(Gallery *g, const char *world, const char *const *name, const Score *score,
-                                  int methods, const Score *curve, int points) {
+                                  int methods, const Score *curve, int points, int exact) {
     char title[96];
     Svg figure;
     snprintf(title, sizeof title, "%s: reward against KL", world);
-    figure = view_frontier(title, curve, points, name, score, methods);
+    figure = view_frontier(title, exact ? "the exact optimum at every beta" : "the optimum at every beta, estimated",
+                           curve, points, name, score, methods);
     score_table(&g->table, world, name, score, methods);
     page_svg(&g->page, svg_finish(&figure));
     atomic_write(gallery_file(g, world, "frontier.svg"), figure.text.data, figure.text.n);

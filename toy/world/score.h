@@ -40,7 +40,7 @@ static inline void score_table(Tsv *table, const char *world, const char *const 
                 // a value that rounds to zero is printed without a sign
                 double shown = fabs(row[i]) < 0.5 * (digits == 1 ? 0.1 : 0.001) ? 0 : row[i];
                 printf("%*.*f", width, digits, shown);
-                tsv_add_number(table, row[i]);
+                tsv_add_number(table, floor(row[i] * 1e6 + 0.5) / 1e6); // six digits, and no -1e-17
             } else {
                 printf("%*s", width, "-");
                 tsv_add(table, "-");

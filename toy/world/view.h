@@ -102,9 +102,9 @@ static inline Image view_digit_sheets(real *const *x, const char *const *title, 
     return m;
 }
 
-// Reward against KL: the frontier as a curve of `points` scores with rising KL, and each method as one named point.
-static inline Svg view_frontier(const char *title, const Score *curve, int points, const char *const *method,
-                                const Score *score, int methods) {
+// Reward against KL: the frontier as a named curve of `points` scores with rising KL, each method as one named point.
+static inline Svg view_frontier(const char *title, const char *curve_name, const Score *curve, int points,
+                                const char *const *method, const Score *score, int methods) {
     double *kl = NEW(double, (size_t)points), *reward = NEW(double, (size_t)points);
     double low = curve[0].reward, high = curve[points - 1].reward, far = curve[points - 1].kl;
     Svg s = svg_new(620, 400, title);
@@ -120,7 +120,7 @@ static inline Svg view_frontier(const char *title, const Score *curve, int point
     }
     svg_axes(&s, 0, 1.03 * far, low - 0.05 * (high - low), high + 0.05 * (high - low), "KL to the reference, nats",
              "mean true reward");
-    svg_line(&s, kl, reward, points, rgb(0, 0, 0), "frontier: the exact optimum at every beta");
+    svg_line(&s, kl, reward, points, rgb(0, 0, 0), curve_name);
     for (i = 0; i < methods; i++) {
         svg_points(&s, &score[i].kl, &score[i].reward, 1, 5, palette_category(i), method[i]);
     }

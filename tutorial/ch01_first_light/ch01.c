@@ -195,7 +195,8 @@ static uint64_t ring_story(Score *score, Gallery *g, const Plan *plan, int cells
     ring_board_curve(curve, &b, CURVE);
     printf("ring_reference_kl_to_data %.4f\nring_mass_lost %.1e\n", b.data_kl, b.lost);
     gallery_ring(g, &ring, s.shown, method_names, MODELS, s.c, SHOWN, s.path[REF], STEPS);
-    gallery_scores(g, w.name, method_names, score, METHODS, curve, CURVE);
+    gallery_models(g, w.name, s.model, method_names, MODELS, seed);
+    gallery_scores(g, w.name, method_names, score, METHODS, curve, CURVE, 1);
     return net_hash(net_hash(net_hash(HASH_START, &s.model[REF]), &s.model[PG]), &s.model[DPO]);
 }
 
@@ -215,7 +216,8 @@ static uint64_t digits_story(Score *score, Gallery *g, const Plan *plan) {
     sample_board_curve(curve, &b, CURVE);
     printf("digits_effective_samples %.0f\ndigits_reference_samples %d\n", b.ess, b.n);
     gallery_digits(g, s.shown, method_names, MODELS, SHOWN);
-    gallery_scores(g, w.name, method_names, score, METHODS, curve, CURVE);
+    gallery_models(g, w.name, s.model, method_names, MODELS, seed);
+    gallery_scores(g, w.name, method_names, score, METHODS, curve, CURVE, 0);
     return net_hash(net_hash(net_hash(HASH_START, &s.model[REF]), &s.model[PG]), &s.model[DPO]);
 }
 
