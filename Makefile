@@ -71,7 +71,7 @@ CHAPTER = $(firstword $(wildcard tutorial/ch$(NN)_*/ch$(NN).c))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run all flags $(NAMES) chapters tests tests-float tests-double test ledger notebooks mutants claims bits san \
-        expect pictures debug one format clean table
+        expect pictures debug one format clean table bench
 
 # ---- programs ------------------------------------------------------------------------------------------------------------
 
@@ -123,6 +123,7 @@ help: build/nvcc.txt
 	@echo '  make bits         one hash for every compiler, level and thread count'
 	@echo '  make expect       compare the --quick output of every chapter with tests/expect/'
 	@echo '  make san          the unit tests under the address and undefined-behaviour sanitizers'
+	@echo '  make bench        speed of the matrix product beside the peak of this machine, as JSON lines'
 	@echo '  make pictures     draw the pictures of the chapters again'
 	@echo '  make format       clang-format;  make clean removes build/ and out/'
 	@echo
@@ -221,6 +222,8 @@ claims bits expect mutants:
 	@sh tests/$@.sh
 san:
 	@sh tests/run.sh sanitizers
+bench: $(BUILD)/tests/bench_tile.float
+	@$(BUILD)/tests/bench_tile.float
 notebooks: $(BUILD)/nb
 	@for lab in $(filter-out notebooks-c/nb.c,$(wildcard notebooks-c/*.c)); do echo "$$lab"; $(BUILD)/nb "$$lab" || exit 1; done
 pictures:

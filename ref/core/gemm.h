@@ -7,7 +7,7 @@
 // The heart is a register tile: TILE_ROWS x TILE_COLS sums kept in registers while k runs.  Every C[i][j] is one sum
 // over k in increasing order, whatever the tile size, so the bits do not depend on the compiler, the vector width or
 // the blocking.  The form matters more than it looks: copy the A scalars first, then the loop over columns with the
-// rows innermost, all loads through one restrict pointer plus offsets.  `make bench-tile` watches it.
+// rows innermost, all loads through one restrict pointer plus offsets.  `make bench` measures it.
 // A plain triple loop (gemm_naive) stays beside it as the reference of the tests.
 #ifndef TILT_GEMM_H
 #define TILT_GEMM_H
