@@ -70,6 +70,8 @@ static void test_boards(void) {
     sampled = sample_board_model(&sb, &star, 4000);
     se = 1.2 / sqrt(4000.0);
     AGREES(sampled.reward, se, tilted.reward);
+    NEAR(sampled.j, sampled.reward - 1 * sampled.kl, 1e-12, 1e-12); // beta = 1
+    CHECK(sampled.j < sampled.reward - 0.1, "the KL must cost something: %g of %g", sampled.j, sampled.reward);
     // The path KL is at least the KL of the laws, and exact on the grid too.
     CHECK(sampled.kl > tilted.kl, "path KL %g, KL of the laws %g", sampled.kl, tilted.kl);
     { // curves rise, and no point of a curve lies above the frontier's slope
