@@ -52,8 +52,12 @@ if [ "$failed" -ne 0 ]; then finish mutants; fi
 
 # The verdict goes to $M/ID.verdict: a word (killed, survived, error) and what there is to say.
 one() {
+    judge "$1"
+    mv "$M/$1.judged" "$M/$1.verdict" # whole or not at all: somebody waits for it
+}
+judge() {
     id=$1
-    verdict=$M/$id.verdict
+    verdict=$M/$id.judged
     file=$(field "$id" 2)
     tests=$(field "$id" 4)
     mkdir -p "$M/$id"

@@ -49,6 +49,13 @@
 #define SIMD
 #endif
 
+// restrict, by the name that a C++ compiler (for .cu files) knows.
+#ifdef __cplusplus
+#define RESTRICT __restrict
+#else
+#define RESTRICT restrict
+#endif
+
 // ---- memory ------------------------------------------------------------------------------------------------------
 
 // a * b as a size; dies instead of wrapping.  Use it wherever a factor comes from a file or an option.

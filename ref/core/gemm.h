@@ -46,8 +46,8 @@ static inline void gemm_naive(real *C, const real *A, int a_trans, const real *B
 }
 
 // One tile: acc[i][j] += sum_k a[row[i] + k * step] * panel[k][j].  row[] holds TILE_ROWS offsets into a.
-static inline void gemm_tile(real acc[TILE_ROWS][TILE_COLS], const real *restrict a, const size_t *restrict row,
-                             size_t step, const real *restrict panel, int depth) {
+static inline void gemm_tile(real acc[TILE_ROWS][TILE_COLS], const real *RESTRICT a, const size_t *RESTRICT row,
+                             size_t step, const real *RESTRICT panel, int depth) {
     real sum[TILE_ROWS][TILE_COLS]; // a local copy: the compiler may keep it in registers
     size_t off[TILE_ROWS];
     int i, j, k;

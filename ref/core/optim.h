@@ -38,8 +38,8 @@ static inline void adam_step(Adam *a, Net *net) {
     real b1 = (real)a->beta1, b2 = (real)a->beta2, eps = (real)a->eps;
     real lr = (real)a->lr, shrink = (real)(a->lr * a->decay);
     real fix1, fix2;
-    real *restrict p = net->p, *restrict m = a->m, *restrict v = a->v;
-    const real *restrict g = net->g;
+    real *RESTRICT p = net->p, *RESTRICT m = a->m, *RESTRICT v = a->v;
+    const real *RESTRICT g = net->g;
     size_t i, np = net->np;
     if (a->np != np) {
         DIE("adam_step: made for %zu parameters, called with %zu; make one Adam per net", a->np, np);

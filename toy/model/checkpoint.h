@@ -1,9 +1,9 @@
 // checkpoint.h: a network, and if wanted its optimiser, as a .safetensors file that Python opens too.
 //
 // The file carries what it is (a model text such as "mlp 2-96x3-2, 4 prompts"), the step and the seed, and a checksum
-// (ref/file/safetensors.h).  Loading compares the model text and every shape with the net at hand, reads nothing before
-// all is verified, and names both sides when they differ.  Saving replaces the old file in one move.  With the optimiser
-// saved too, training goes on with the same bits as if it had never stopped (tests/test_checkpoint.c).
+// (ref/file/safetensors.h).  Loading compares the model text and every shape with the net at hand, reads nothing
+// before all is verified, and names both sides when they differ.  Saving replaces the old file in one move.  With the
+// optimiser saved too, training goes on with the same bits as if it had never stopped (tests/test_checkpoint.c).
 #ifndef TILT_CHECKPOINT_H
 #define TILT_CHECKPOINT_H
 

@@ -137,7 +137,6 @@ typedef struct {
     Schedule schedule;
     Chain chain;
     Net model[MODELS], reward;
-    Score score[METHODS];
     int c[SHOWN];                       // prompts of the samples to look at
     real *shown[MODELS], *path[MODELS]; // those samples, SHOWN x dim, and how they came about
 } Story;
