@@ -71,7 +71,7 @@ CHAPTER = $(firstword $(wildcard tutorial/ch$(NN)_*/ch$(NN).c))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run all flags $(NAMES) chapters tests tests-float tests-double test ledger notebooks mutants claims bits san \
-        expect pictures debug one format clean table bench
+        expect pictures debug one format clean table bench seeds
 
 # ---- programs ------------------------------------------------------------------------------------------------------------
 
@@ -124,6 +124,7 @@ help: build/nvcc.txt
 	@echo '  make expect       compare the --quick output of every chapter with tests/expect/'
 	@echo '  make san          the unit tests under the address and undefined-behaviour sanitizers'
 	@echo '  make bench        speed of the matrix product beside the peak of this machine, as JSON lines'
+	@echo '  make seeds        chapter 1 with seeds 1 to 5, as data/bench/ch01_seeds.tsv'
 	@echo '  make pictures     draw the pictures of the chapters again'
 	@echo '  make format       clang-format;  make clean removes build/ and out/'
 	@echo
@@ -222,6 +223,14 @@ claims bits expect mutants:
 	@sh tests/$@.sh
 san:
 	@sh tests/run.sh sanitizers
+# Chapter 1 with five seeds: the rows of data/bench/ch01_seeds.tsv.
+seeds: $(BUILD)/ch01
+	@mkdir -p $(BUILD)/seeds
+	@for s in 1 2 3 4 5; do $(BUILD)/ch01 --seed $$s --out $(BUILD)/seeds >$(BUILD)/seeds/$$s.txt; done
+	@printf 'key\tseed_1\tseed_2\tseed_3\tseed_4\tseed_5\n'
+	@for key in ring_pg_closed ring_dpo_closed ring_best_of_4_closed digits_pg_closed digits_dpo_closed digits_best_of_4_closed; do \
+	    printf '%s' $$key; for s in 1 2 3 4 5; do sed -n "s/^$$key /\t/p" $(BUILD)/seeds/$$s.txt | tr -d '\n'; done; echo; \
+	done
 bench: $(BUILD)/tests/bench_tile.float
 	@$(BUILD)/tests/bench_tile.float
 notebooks: $(BUILD)/nb
