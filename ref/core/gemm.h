@@ -77,42 +77,62 @@ static inline void gemm_tile(real acc[TILE_ROWS][TILE_COLS], const real *RESTRIC
     }
 }
 
+// TILE_COLS numbers, or the `cols` < TILE_COLS of the last tile.  The two cases are apart because a copy of known length
+// is one vector instruction; tiles are copied so often that this decides the speed of small products.
+static inline void gemm_copy(real *to, const real *from, int cols) {
+    int j;
+    if (cols == TILE_COLS) {
+        memcpy(to, from, TILE_COLS * sizeof(real));
+        return;
+    }
+    for (j = 0; j < cols; j++) {
+        to[j] = from[j];
+    }
+}
+
+// panel[k][j] = B[k0 + k][j0 + j], k < depth; columns beyond `cols` are zero.
+static inline void gemm_pack(real *panel, const real *B, int b_trans, int N, int K, int j0, int cols, int k0,
+                             int depth) {
+    int j, k;
+    if (cols < TILE_COLS) {
+        memset(panel, 0, (size_t)depth * TILE_COLS * sizeof(real));
+    }
+    for (k = 0; k < depth && !b_trans; k++) {
+        gemm_copy(panel + k * TILE_COLS, B + (size_t)(k0 + k) * N + j0, cols);
+    }
+    for (j = 0; j < cols && b_trans; j++) {
+        const real *row = B + (size_t)(j0 + j) * K + k0;
+        for (k = 0; k < depth; k++) {
+            panel[k * TILE_COLS + j] = row[k];
+        }
+    }
+}
+
 // The blocked product behind the three named ones; arguments as in gemm_naive.
 static inline void gemm(real *C, const real *A, int a_trans, const real *B, int b_trans, const real *bias, int add,
                         int M, int N, int K) {
+    static const real zeros[TILE_COLS] = {0};
     real panel[TILE_DEPTH * TILE_COLS];
-    real acc[TILE_ROWS][TILE_COLS];
+    real acc[TILE_ROWS][TILE_COLS] = {{0}};
     size_t row[TILE_ROWS];
-    int i0, j0, k0 = 0, i, j, k;
+    int i0, j0, k0, i;
     for (j0 = 0; j0 < N; j0 += TILE_COLS) {
         int cols = N - j0 < TILE_COLS ? N - j0 : TILE_COLS;
         k0 = 0;
         do { // at least once, so that K = 0 still writes the bias
             int depth = K - k0 < TILE_DEPTH ? K - k0 : TILE_DEPTH;
-            for (k = 0; k < depth; k++) { // pack; columns beyond N are zero and never stored
-                for (j = 0; j < TILE_COLS; j++) {
-                    size_t at = b_trans ? (size_t)(j0 + j) * K + (k0 + k) : (size_t)(k0 + k) * N + (j0 + j);
-                    panel[k * TILE_COLS + j] = j < cols ? B[at] : (real)0;
-                }
-            }
+            int keep = add || k0 > 0; // the sums begin with what C holds
+            gemm_pack(panel, B, b_trans, N, K, j0, cols, k0, depth);
             for (i0 = 0; i0 < M; i0 += TILE_ROWS) {
                 int rows = M - i0 < TILE_ROWS ? M - i0 : TILE_ROWS;
-                int keep = add || k0 > 0;
                 for (i = 0; i < TILE_ROWS; i++) { // rows beyond M repeat the last one and are never stored
                     size_t r = (size_t)(i0 + (i < rows ? i : rows - 1));
                     row[i] = a_trans ? (size_t)k0 * M + r : r * K + k0;
-                    for (j = 0; j < TILE_COLS; j++) {
-                        acc[i][j] = i >= rows || j >= cols ? (real)0
-                                    : keep                 ? C[r * N + (j0 + j)]
-                                    : bias                 ? bias[j0 + j]
-                                                           : (real)0;
-                    }
+                    gemm_copy(acc[i], keep ? C + r * N + j0 : bias != NULL ? bias + j0 : zeros, cols);
                 }
                 gemm_tile(acc, A, row, a_trans ? (size_t)M : 1, panel, depth);
                 for (i = 0; i < rows; i++) {
-                    for (j = 0; j < cols; j++) {
-                        C[(size_t)(i0 + i) * N + (j0 + j)] = acc[i][j];
-                    }
+                    gemm_copy(C + (size_t)(i0 + i) * N + j0, acc[i], cols);
                 }
             }
             k0 += TILE_DEPTH;
