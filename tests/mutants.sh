@@ -61,7 +61,7 @@ judge() {
     file=$(field "$id" 2)
     tests=$(field "$id" 4)
     mkdir -p "$M/$id"
-    cp -R ref toy tests "$M/$id/"
+    cp -R ref toy tests tutorial "$M/$id/"
     cp -R data "$M/$id/data"
     if ! sed "$(field "$id" 3)" "$file" >"$M/$id/$file" 2>"$M/$id.err"; then
         echo "error sed: $(head -n 1 "$M/$id.err")" >"$verdict"

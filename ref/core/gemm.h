@@ -77,8 +77,8 @@ static inline void gemm_tile(real acc[TILE_ROWS][TILE_COLS], const real *RESTRIC
     }
 }
 
-// TILE_COLS numbers, or the `cols` < TILE_COLS of the last tile.  The two cases are apart because a copy of known length
-// is one vector instruction; tiles are copied so often that this decides the speed of small products.
+// TILE_COLS numbers, or the `cols` < TILE_COLS of the last tile.  The two cases are apart because a copy of known
+// length is one vector instruction; tiles are copied so often that this decides the speed of small products.
 static inline void gemm_copy(real *to, const real *from, int cols) {
     int j;
     if (cols == TILE_COLS) {
