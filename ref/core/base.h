@@ -11,6 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+// clang fuses a * b + c into one rounding where the processor can, which changes the bits; gcc -std=c99 does not.
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 // The number type of networks and samples.  Chapters use float; tests and the ledger compile the same files with
 // -Dreal=double, because a gradient check in float needs a tolerance so wide that it hides bugs.
 #ifndef real
