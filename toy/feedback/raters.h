@@ -58,14 +58,19 @@ static inline Odds rater_odds(const Rater *rater, double r_a, double r_b) {
 
 typedef enum { CHOSE_B = -1, CHOSE_TIE = 0, CHOSE_A = 1 } Choice;
 
+// Answer number i to a question with these odds.
+static inline Choice rater_answer(const Rater *rater, const Odds *odds, uint64_t i) {
+    double u = rng_uniform(rater->seed, rater->stream, i);
+    if (u < odds->a) {
+        return CHOSE_A;
+    }
+    return u < odds->a + odds->tie ? CHOSE_TIE : CHOSE_B;
+}
+
 // Answer number i to "a or b?".
 static inline Choice rater_choose(const Rater *rater, double r_a, double r_b, uint64_t i) {
     Odds odds = rater_odds(rater, r_a, r_b);
-    double u = rng_uniform(rater->seed, rater->stream, i);
-    if (u < odds.a) {
-        return CHOSE_A;
-    }
-    return u < odds.a + odds.tie ? CHOSE_TIE : CHOSE_B;
+    return rater_answer(rater, &odds, i);
 }
 
 // ---- many answers ------------------------------------------------------------------------------------------------
@@ -83,8 +88,9 @@ static inline void rater_tournament(double *wins, double *ties, const double *r,
     }
     for (i = 0; i < K; i++) {
         for (j = i + 1; j < K; j++) {
+            Odds odds = rater_odds(rater, r[i], r[j]);
             for (k = 0; k < per_pair; k++) {
-                Choice choice = rater_choose(rater, r[i], r[j], first++);
+                Choice choice = rater_answer(rater, &odds, first++);
                 if (choice == CHOSE_TIE) {
                     ties[i * K + j] += 1;
                     ties[j * K + i] += 1;
