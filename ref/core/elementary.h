@@ -3,9 +3,9 @@
 // Why not libm: its results differ between platforms in the last digit, and a training run turns one such digit into
 // another model.  These functions use only + - * / and integer bit operations, so they give the same bits everywhere
 // (build without -ffast-math and without contraction).  Errors, measured against long double by tests/test_core.c:
-//   e_exp, e_log, e_expm1, e_log1p   below 2 units in the last place (ulp)
-//   e_sin, e_cos                      below 2e-16 absolute for |x| <= 1e5
-//   r_exp in float                    below 2 ulp on [-87, 88]; outside it is clamped to the ends (about 1e-38, 2e38)
+//   e_exp, e_log, e_expm1, e_log1p, e_tanh   below 2 units in the last place (ulp)
+//   e_sin, e_cos                              below 2e-16 absolute for |x| <= 1e5
+//   r_exp in float                            below 2 ulp on [-87, 88]; outside it is clamped to the ends
 // Special values: e_exp(large) = inf, e_exp(-large) = 0, e_log(0) = -inf, e_log(negative) = NaN, NaN in - NaN out.
 #ifndef TILT_ELEMENTARY_H
 #define TILT_ELEMENTARY_H

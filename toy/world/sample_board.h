@@ -7,6 +7,7 @@
 #define TILT_SAMPLE_BOARD_H
 
 #include "../../ref/formula/best_of_n.h"
+#include "../../ref/formula/policy.h" // mean_of
 #include "../../ref/formula/reweight.h"
 #include "../model/chain.h"
 #include "score.h"
@@ -36,15 +37,6 @@ static inline void sample_board_learned(double *r, Net *reward, const real *x, c
     free(y);
 }
 
-static inline double mean_of_rows(const double *v, int n) {
-    double sum = 0;
-    int i;
-    for (i = 0; i < n; i++) {
-        sum += v[i];
-    }
-    return sum / n;
-}
-
 // `per_prompt` reference samples of every prompt.  Streams stream .. stream + 1 of seed are used.
 static inline SampleBoard sample_board_new(int per_prompt, const World *world, Net *ref, const Chain *chain,
                                            Net *reward, double beta, uint64_t seed, uint64_t stream) {
@@ -70,8 +62,8 @@ static inline SampleBoard sample_board_new(int per_prompt, const World *world, N
     chain_sample(b.x, NULL, ref, chain, b.c, b.n, seed, stream);
     world->reward(world, b.r_true, b.x, b.c, (size_t)b.n);
     sample_board_learned(b.r_learned, reward, b.x, b.c, b.n);
-    b.j_ref = mean_of_rows(b.r_true, b.n);
-    b.learned_ref = mean_of_rows(b.r_learned, b.n);
+    b.j_ref = mean_of(b.r_true, (size_t)b.n);
+    b.learned_ref = mean_of(b.r_learned, (size_t)b.n);
     for (c = 0; c < prompts; c++) {
         Reweighted star = reweight(NULL, b.r_true + (size_t)c * (size_t)per_prompt, beta, (size_t)per_prompt);
         b.j_star += star.objective / prompts;
@@ -137,9 +129,9 @@ static inline Score sample_board_model(const SampleBoard *b, Net *net, int n) {
     chain_sample(x0, path, net, &b->chain, c, n, b->seed, b->stream + 1);
     kl = chain_path_kl(NULL, net, b->ref, &b->chain, path, c, n);
     sample_board_learned(r, b->reward, x0, c, n);
-    learned = mean_of_rows(r, n);
+    learned = mean_of(r, (size_t)n);
     b->world->reward(b->world, r, x0, c, (size_t)n);
-    reward = mean_of_rows(r, n);
+    reward = mean_of(r, (size_t)n);
     free(path);
     free(x0);
     free(c);
