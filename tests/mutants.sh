@@ -1,11 +1,12 @@
 #!/bin/sh
-# mutants.sh: proof that the tests bite.  Every line of mutants.txt breaks one formula on purpose, in a copy; the tests it
-# names must then fail (test_x is built with double, test_x.float with float).  A mutant that survives shows a missing test.  Lines whose words begin with `equivalent:` change
-# the text and not the numbers: they must survive, or this script would call everything killed.
+# mutants.sh: proof that the tests bite.  Every line of mutants/*.txt breaks one formula on purpose, in a copy; the
+# tests it names must then fail (test_x is built with double, test_x.float with float, ledger checks the golden values).
+# A mutant that survives shows a missing test.  Lines whose words begin with `equivalent:` change the text and not the
+# numbers: they must survive, or this script would call everything killed.
 #   sh tests/mutants.sh [id ...]     all mutants, or some;   KEEP=1 leaves the copies in build/mutants/
 cd "$(dirname "$0")/.." || exit 2
 . tests/common.sh
-LIST=${LIST:-tests/mutants.txt}
+LIST=${LIST:-$(echo tests/mutants/*.txt)}
 M=$BUILD/mutants
 rm -rf "$M"
 mkdir -p "$M"
@@ -16,7 +17,8 @@ case $BUILD in
 esac
 
 # One line a mutant: id | file | sed expression | tests | words.  ` | ` with its blanks separates; # begins a comment.
-grep -v -e '^#' -e '^ *$' "$LIST" >"$M/list"
+# shellcheck disable=SC2086
+cat $LIST | grep -v -e "^#" -e "^ *$" >"$M/list"
 awk -F ' \\| ' 'NF != 5 { print "line of " NF " fields, expected 5: " $0 } seen[$1]++ { print "id " $1 " is used twice" }
     $1 !~ /^[a-z0-9_.]+$/ { print "id " $1 ": use small letters, digits, dot and underscore" }' "$M/list" >"$M/malformed"
 while read -r line; do bad "$line"; done <"$M/malformed"
