@@ -96,7 +96,8 @@ static inline Update sde_revdiff(const Level *now, const Level *next) {
 //   epsilon = 2 a (snr |z|/|score|)^2,   x <- x + epsilon score + sqrt(2 epsilon) z
 //   norms of one sample, not of the batch: samples stay independent.   a = 1 here; some code has a = 1 - beta on VP
 //   limits: with a FIXED epsilon, data N(0, v): stationary variance v/(1 - epsilon/(2 v)), not v.  A step size that
-//   depends on z is no Langevin step either; both errors vanish with snr
+//   depends on z and x is no Langevin step: in few dimensions |score| comes near 0, steps have no bound, and in two
+//   dimensions the cloud blows up (test_solver_runs).  langevin_fixed is the step of typical norms, and safe
 //   source: Song et al. 2021, arXiv 2011.13456, appendix G
 //   check: stationary variance for fixed epsilon; golden pc.langevin
 static inline double langevin_step_size(const real *score, const real *z, double snr, size_t n) {
@@ -120,6 +121,19 @@ static inline void langevin_step(real *x, const real *score, const real *z, doub
     for (size_t i = 0; i < n; i++) {
         x[i] = (real)(x[i] + epsilon * score[i] + sqrt(2 * epsilon) * z[i]);
     }
+}
+
+// The step size of the typical norms |z|^2 = D, |score|^2 = D/sigma^2 of a noisy level: epsilon = 2 (snr sigma)^2.
+static inline double langevin_fixed(const Level *l, double snr) {
+    return 2 * snr * snr * l->sigma * l->sigma;
+}
+
+// The same step as weights, D_stage = D at the state: score = -(x - alpha D)/sigma^2.
+static inline Update langevin_update(const Level *l, double epsilon) {
+    require_noisy(l, "langevin_update");
+    double pull = epsilon / (l->sigma * l->sigma);
+    Update u = {1 - pull, 0, 0, pull * l->alpha, sqrt(2 * epsilon)};
+    return u;
 }
 
 #endif

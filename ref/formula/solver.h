@@ -21,7 +21,7 @@ typedef struct {
     int evaluations; // per step, when the last step keeps some noise
     int extra;       // evaluations of a run beyond that
     int random;      // 1: it draws noise
-    double strength; // eta, kappa, gamma or snr, see the row; 0 where there is nothing to choose
+    double strength; // eta, kappa, S_churn or snr, see the row; 0 where there is nothing to choose
     Planner plan;
 } Sampler;
 
@@ -43,15 +43,17 @@ static const Sampler samplers[] = {
     {"ddim_half",    "ddim.step",                    1, 1, 0, 1, 0.5,  plan_ddim},          // eta
     {"ddpm_small",   "ddpm.step ddim.step",          1, 1, 0, 1, 1,    plan_ddim},          // eta
     {"ddpm_large",   "ddpm.step",                    1, 1, 0, 1, 0,    plan_ddpm_large},
-    {"dpmpp2m_sde",  "dpmpp.2msde",                  1, 1, 0, 1, 1,    plan_dpmpp_2m_sde},  // eta
+    {"dpmpp2m_sde",  "dpmpp.2msde",                  2, 1, 0, 1, 1,    plan_dpmpp_2m_sde},  // eta
     {"ancestral_k",  "ancestral.k",                  1, 1, 0, 1, 1,    plan_ancestral_k},   // eta
-    {"edm_churn",    "edm.churn edm.heun",           2, 2, 0, 1, 0.1,  plan_edm_churn},     // gamma
+    {"edm_churn",    "edm.churn edm.heun",           2, 2, 0, 1, 5,    plan_edm_churn},     // S_churn
     {"sde_em",       "sde.em sde.rev",               1, 1, 0, 1, 1,    plan_sde_em},        // kappa
     {"revdiff",      "sde.revdiff",                  1, 1, 0, 1, 0,    plan_revdiff},
-    {"pc",           "sde.revdiff pc.langevin",      1, 2, 0, 1, 0.16, plan_pc},            // snr
+    {"pc",           "sde.revdiff pc.langevin",      1, 2, 0, 1, 0.16, plan_pc},            // snr; see below
     {NULL, NULL, 0, 0, 0, 0, 0, NULL},
 };
 // clang-format on
+// pc corrects once a level with the same snr, so more steps bring more Langevin noise with its own bias: the order 1 of
+// its predictor holds up to some hundred steps, beyond that the error falls more slowly.
 
 static inline const Sampler *sampler_find(const char *name) {
     for (const Sampler *s = samplers; s->name != NULL; s++) {
@@ -73,7 +75,8 @@ static inline int sampler_steps(const Sampler *s, int evaluations) {
 static inline StepPlan sampler_plan(const Sampler *s, const Ladder *ladder, int i) {
     StepPlan p;
     memset(&p, 0, sizeof p);
-    StepSite at = {&ladder->path, i > 0 ? &ladder->at[i - 1] : NULL, &ladder->at[i], &ladder->at[i + 1], s->strength};
+    StepSite at = {&ladder->path, i > 0 ? &ladder->at[i - 1] : NULL, &ladder->at[i], &ladder->at[i + 1], s->strength,
+                   ladder->n};
     p.stages = 1;
     p.from = ladder->at[i];
     s->plan(&p, &at);
@@ -85,15 +88,6 @@ static inline void sampler_start(real *x, const Ladder *ladder, size_t numbers, 
     rng_fill_normal(x, numbers, seed, stream, 0);
     for (size_t i = 0; i < numbers; i++) {
         x[i] = (real)(ladder->at[0].sigma * x[i]);
-    }
-}
-
-// Langevin corrector at one level: a step size for each row.  x (rows x dim) in place; score is overwritten.
-static inline void sampler_correct(real *x, real *score, const real *D, const real *z, const Level *at, double snr,
-                                   size_t rows, size_t dim) {
-    score_from_x0(score, x, D, at->alpha, at->sigma, rows * dim);
-    for (size_t i = 0; i < rows * dim; i += dim) {
-        langevin_step(x + i, score + i, z + i, langevin_step_size(score + i, z + i, snr, dim), dim);
     }
 }
 
@@ -134,12 +128,12 @@ static inline size_t sampler_run(real *x, real *trace, const Sampler *s, const L
             evaluations++;
         }
         update_apply(x, p.stages == 2 ? &p.last : &p.first, x, now, old, stage, z, numbers);
-        if (p.snr > 0) {
+        if (p.correct) {
             const Level *next = &ladder->at[i + 1];
-            rng_fill_normal(z, numbers, seed, stream, slot + 2 * numbers);
             model->x0(stage, x, next->alpha, next->sigma, rows, model->self);
             evaluations++;
-            sampler_correct(x, point, stage, z, next, p.snr, rows, model->dim);
+            rng_fill_normal(z, numbers, seed, stream, slot + 2 * numbers);
+            update_apply(x, &p.repair, x, now, NULL, stage, z, numbers);
         }
         real *oldest = old; // D_now becomes history; a kept D_stage becomes D_now
         old = now;

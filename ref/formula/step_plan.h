@@ -16,8 +16,9 @@ typedef struct {
     int stages;   // 1, or 2: D_stage is asked at `middle` and `last` is the whole step
     Level middle;
     Update last;
-    int keep;   // D_stage is D_now of the next step
-    double snr; // > 0: a Langevin corrector at the next level, one more evaluation
+    int keep;    // D_stage is D_now of the next step
+    int correct; // 1: after the step D_stage is asked once more, at the next level, and `repair` is applied
+    Update repair;
 } StepPlan;
 
 // What a step knows about itself.
@@ -26,7 +27,8 @@ typedef struct {
     const Level *old;  // the level of the step before, NULL in the first step
     const Level *now;  // the level of the state
     const Level *next; // where the step leads
-    double strength;   // eta, kappa, gamma or snr of a sampler that has such a number
+    double strength;   // eta, kappa, S_churn or snr of a sampler that has such a number
+    int n;             // steps of the whole run
 } StepSite;
 
 // Fills in what differs from the plan "one evaluation at `now`, no noise".
@@ -137,9 +139,9 @@ static inline void plan_dpmpp_2m_sde(StepPlan *p, const StepSite *at) { // eta =
     p->first = dpmpp_2m_sde(at->old, at->now, at->next, at->strength, DPM_MIDPOINT);
 }
 
-static inline void plan_edm_churn(StepPlan *p, const StepSite *at) { // gamma = strength in every step
-    p->from = edm_churn(&p->churn, at->now, at->strength, 1);
+static inline void plan_edm_churn(StepPlan *p, const StepSite *at) { // S_churn = strength, at every level
     StepSite churned = *at;
+    p->from = edm_churn(&p->churn, at->now, edm_gamma(1, at->strength, 0, HUGE_VAL, at->n), 1);
     churned.now = &p->from;
     plan_edm_heun(p, &churned);
 }
@@ -158,7 +160,10 @@ static inline void plan_revdiff(StepPlan *p, const StepSite *at) {
 
 static inline void plan_pc(StepPlan *p, const StepSite *at) { // snr = strength
     p->first = sde_revdiff(at->now, at->next);
-    p->snr = at->next->sigma > 0 ? at->strength : 0;
+    if (at->next->sigma > 0) {
+        p->correct = 1;
+        p->repair = langevin_update(at->next, langevin_fixed(at->next, at->strength));
+    }
 }
 
 #endif
