@@ -1,8 +1,8 @@
 // ties.h: paired comparisons that may end in a tie: the models of Davidson and of Rao and Kupper, and their fits.
 //
-// Both have a worth pi_i for every item, e^ability of bradley_terry.h, and one parameter for ties.  Davidson's nu is the
-// weight of a tie; Rao and Kupper's log theta is a threshold below which a difference is not noticed.  A tie counted as
-// half a win for each side is a third estimator (BtGames with halves): its abilities have another unit.
+// Both have a worth pi_i for every item, e^ability of bradley_terry.h, and one parameter for ties.  Davidson's nu is
+// the weight of a tie; Rao and Kupper's log theta is a threshold below which a difference is not noticed.  A tie
+// counted as half a win for each side is a third estimator (BtGames with halves): its abilities have another unit.
 #ifndef TILT_TIES_H
 #define TILT_TIES_H
 
