@@ -1,13 +1,14 @@
 // newton.h: the maximum of a concave function of a few parameters, by Newton's method with step halving.
 //
 // Made for log-likelihoods whose parameters are known up to a shift: one of them may be held where it is.  The caller
-// makes sure that a maximum exists; a function that rises for ever is noticed by parameters beyond NEWTON_FAR.
+// makes sure that a maximum exists; a function that rises for ever is noticed by parameters beyond NEWTON_FAR, at which
+// chances near 1 have lost the digits that the slope needs.
 #ifndef TILT_NEWTON_H
 #define TILT_NEWTON_H
 
 #include "linalg.h"
 
-enum { NEWTON_STEPS = 200, NEWTON_FAR = 60 };
+enum { NEWTON_STEPS = 200, NEWTON_FAR = 30 };
 
 // A concave function: its value at x; grad (n): its slope; info (n,n): minus its second derivative, or the expectation
 // of that (positive semidefinite).  grad and info are NULL together when only the value is wanted.
@@ -40,7 +41,7 @@ static inline int inverse_held(double *inv, const double *info, int n, int held)
     return bad;
 }
 
-// Climbs from x (n, in and out; x[held] never moves) until a step is below 1e-11.  A value of -infinity is legal away
+// Climbs from x (n, in and out; x[held] never moves) until a whole step is below 1e-11.  A value of -infinity is legal away
 // from x: it ends a constraint.  Returns 0, or 1 when there is no maximum to be found: singular information,
 // NEWTON_STEPS steps, or a parameter beyond NEWTON_FAR.
 static inline int newton_ascent(double *x, int n, int held, Concave *f, const void *data) {
@@ -51,22 +52,22 @@ static inline int newton_ascent(double *x, int n, int held, Concave *f, const vo
     double *inv = NEW(double, cells);
     int step, r, c, lost = 0, found = 0;
     for (step = 0; step < NEWTON_STEPS && !found && !lost; step++) {
-        double here = f(grad, info, x, data), reached = -INFINITY, fraction, largest = 0, slack = 1e-12 * fabs(here);
+        double here = f(grad, info, x, data), reached = -INFINITY, fraction, whole = 0, slack = 1e-12 * fabs(here);
         lost = inverse_held(inv, info, n, held);
         for (fraction = 1; !lost && fraction > 1e-9 && !(reached >= here - slack); fraction *= 0.5) {
-            largest = 0;
+            whole = 0;
             for (r = 0; r < n; r++) {
                 double move = 0;
                 for (c = 0; c < n; c++) {
                     move += inv[r * n + c] * grad[c];
                 }
                 trial[r] = x[r] + fraction * move;
-                largest = fmax(largest, fabs(fraction * move));
+                whole = fmax(whole, fabs(move));
             }
             reached = f(NULL, NULL, trial, data);
         }
         lost = lost || !(reached >= here - slack);
-        found = !lost && largest < 1e-11;
+        found = !lost && whole < 1e-11;
         for (r = 0; r < n && !lost; r++) {
             x[r] = trial[r];
             lost = !(fabs(x[r]) < NEWTON_FAR);

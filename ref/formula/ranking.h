@@ -152,7 +152,7 @@ static inline void pl_require(const Rankings *r) {
     int groups = pl_components(verdict, r);
     for (i = 0; i < r->items && groups != 1; i++) {
         if (verdict[i] == 2) {
-            DIE("rankings: item %d is never ranked together with others; its worth is unknown, leave it out", i);
+            DIE("rankings: item %d (alone or with others) is never ranked together with the rest: no common scale", i);
         }
         if (verdict[i] == -1) {
             DIE("rankings: item %d is never above any item outside its group, it always finishes last: its log worth "
@@ -173,7 +173,7 @@ static inline void pl_require(const Rankings *r) {
 // F: pl.mle      maximum-likelihood log worths, by Newton's method                 [chapter 6]
 //   log_worth: items numbers out, log_worth[ref] = 0.  loglik, se out, may be NULL: se from the inverse information
 //   without row and column ref, so errors of log_worth_i - log_worth_ref; 0 for ref.
-//   Returns PL_OK; PL_NOT_CONNECTED: no finite fit, nothing written, pl_require says who; PL_DIVERGED: beyond e^60.
+//   Returns PL_OK; PL_NOT_CONNECTED: no finite fit, nothing written, pl_require says who; PL_DIVERGED: beyond e^30.
 //   source: Hunter 2004
 //   check: score zero; limit of pl.mm; two items are bt.mle; golden pl.mle
 static inline int pl_mle(double *log_worth, double *loglik, double *se, const Rankings *r, int ref) {

@@ -206,7 +206,7 @@ static inline int ties_exist(int *verdict, const TieGames *g) {
 //   se out, may be NULL: standard errors of the items log worths (0 for ref), then of nu or theta itself, from the
 //   inverse expected information.  They are errors of log_worth_i - log_worth_ref; ties_covariance has the others.
 //   A table without ties: the fit of bt.mle, nu = 0 or theta = 1 exactly, and 0 for its error (an end of its range).
-//   Returns BT_OK; BT_NOT_CONNECTED or BT_TIES_RULE: no finite fit, nothing written; BT_DIVERGED: worths beyond e^60.
+//   Returns BT_OK; BT_NOT_CONNECTED or BT_TIES_RULE: no finite fit, nothing written; BT_DIVERGED: worths beyond e^30.
 //   source: Davidson 1970; Rao and Kupper 1967
 //   check: stationarity; nu = 0 on tables without ties; expected tables give the truth back; golden bt.davidson
 static inline int ties_mle(double *log_worth, double *tie, double *se, double *loglik, const TieGames *g, int ref,

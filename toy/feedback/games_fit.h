@@ -207,7 +207,7 @@ static inline void games_draw(const char *folder, const Games *g, const GamesFit
         low = fmin(low, f->ability[i] - 2 * f->se[i]);
         high = fmax(high, f->ability[i] + 2 * f->se[i]);
     }
-    svg_panel(&s, 50, 34, 650, 6 + 22 * g->items);
+    svg_panel(&s, 66, 34, 634, 6 + 22 * g->items);
     svg_axes(&s, low - 0.4 * (high - low), high + 0.02 * (high - low), 0.5, g->items + 0.5,
              "ability (log worth), fit and 2 standard errors", "from worst to best");
     for (i = 0; i < g->items; i++) {

@@ -124,6 +124,10 @@ int main(int argc, char **argv) {
                         OPT_STRING("data", &file, "fit this table of games and nothing else; see data/README.md"),
                         OPT_STRING("zero", &zero, "with --data: the item whose ability is 0, in place of the mean")};
     cli_parse(argc, argv, "Bradley-Terry: pairwise choices become a reward", options, COUNT(options));
+    if (zero != NULL && file == NULL) {
+        fputs("ch06: option --zero belongs to --data FILE; give both or neither\n", stderr);
+        return 2;
+    }
     if (file != NULL) {
         return games_report(file, zero, out);
     }
