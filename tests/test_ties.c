@@ -43,7 +43,7 @@ static void chances(double p[3], double margin, double tie, TieModel model) {
     }
 }
 
-// ---- chances --------------------------------------------------------------------------------------------------------
+// ---- chances ------------------------------------------------------------------------------------------------------
 
 static void test_chances(void) {
     double p[3], q[3];
@@ -82,7 +82,7 @@ static void test_chances(void) {
     DIES("at least 1", rao_kupper(p, 0, 0.9));
 }
 
-// ---- log-likelihood and derivatives ---------------------------------------------------------------------------------
+// ---- log-likelihood and derivatives -------------------------------------------------------------------------------
 
 static void test_derivatives(TieModel model) {
     TieGames g = puddings();
@@ -133,7 +133,7 @@ static void test_derivatives(TieModel model) {
     }
 }
 
-// ---- the fit ----------------------------------------------------------------------------------------------------------
+// ---- the fit ------------------------------------------------------------------------------------------------------
 
 static void test_puddings(void) {
     static const double worth[BRANDS] = {.138803, .173002, .161747, .165373, .158685, .202389};
@@ -251,7 +251,7 @@ static void test_without_ties(void) {
     }
 }
 
-// ---- existence --------------------------------------------------------------------------------------------------------
+// ---- existence ----------------------------------------------------------------------------------------------------
 
 static double concave(double *grad, double *info, const double *x, const void *data) {
     return ties_loglik(grad, info, (const TieGames *)data, x, DAVIDSON);

@@ -148,24 +148,26 @@ static inline int pl_components(int *verdict, const Rankings *r) {
 
 // Dies, and names an item, when no finite fit exists.
 static inline void pl_require(const Rankings *r) {
-    int *verdict = NEW(int, (size_t)r->items), i;
-    int groups = pl_components(verdict, r);
-    for (i = 0; i < r->items && groups != 1; i++) {
-        if (verdict[i] == 2) {
-            DIE("rankings: item %d (alone or with others) is never ranked together with the rest: no common scale", i);
-        }
-        if (verdict[i] == -1) {
-            DIE("rankings: item %d is never above any item outside its group, it always finishes last: its log worth "
-                "is "
-                "-infinity; leave it out and fit the rest",
-                i);
-        }
-        if (verdict[i] == 1) {
-            DIE("rankings: item %d is never below any item outside its group: its log worth is +infinity; leave it out",
-                i);
-        }
+    int *verdict = NEW(int, (size_t)r->items), groups = pl_components(verdict, r), i = 0, of;
+    while (i < r->items - 1 && verdict[i] != -1) { // who is always last is the usual trouble
+        i++;
     }
+    for (i = verdict[i] == -1 ? i : 0; i < r->items - 1 && verdict[i] == 0;) {
+        i++;
+    }
+    of = verdict[i];
     free(verdict);
+    if (groups != 1) {
+        DIE("rankings: item %d (alone or with others) is never ranked %s the rest, so its log worth is %s; leave it "
+            "out",
+            i,
+            of == -1  ? "above"
+            : of == 1 ? "below"
+                      : "together with",
+            of == -1  ? "-infinity: it always finishes last"
+            : of == 1 ? "+infinity"
+                      : "on no common scale");
+    }
 }
 
 // ---- the fits ----------------------------------------------------------------------------------------------------

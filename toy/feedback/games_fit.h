@@ -157,6 +157,9 @@ static inline void games_print_ties(const Games *g, const GamesFit *f) {
             printf("loglik_rao_kupper %.6f\ntheta %.6f\n", loglik, tie);
         } else {
             davidson(p, gap, tie); // nu = 0 for halves and dropped
+            if (way == 0) {
+                printf("gap_halves_predicted %.4f\n", gap * 2 / (2 + tie)); // P(win) + P(tie)/2 is flatter by this
+            }
         }
         games_print_gap_(ways[way], gap, cov[best * w + best] + cov[worst * w + worst] - 2 * cov[best * w + worst],
                          p[0] + 0.5 * p[2]);
@@ -195,6 +198,26 @@ static inline uint64_t games_hash(uint64_t h, const double *x, int n) {
         h = hash_reals(h, &v, 1);
     }
     return h;
+}
+
+// A file with the item `zero` at 0 (NULL: the mean), beside others' numbers for it: abilities, or worths and the weight
+// of a tie when it has ties.  Returns the hash with the abilities added.
+static inline uint64_t games_print_beside(const char *path, const char *zero, const char *prefix,
+                                          const double *published, double published_nu, uint64_t hash) {
+    Games g = games_read(path);
+    GamesFit fit = games_fit(&g, zero != NULL ? games_find(&g, zero) : -1);
+    double worth[GAMES_ITEMS];
+    games_print(&g, &fit, prefix);
+    if (g.tied > 0) {
+        games_print_worths(worth, &g, &fit);
+        printf("%spublished_tie_weight %.6f\n", prefix, published_nu);
+        games_print_ties(&g, &fit);
+    }
+    games_beside(&g, g.tied > 0 ? worth : fit.ability, published, g.tied > 0 ? "worth" : "ability");
+    hash = games_hash(hash, fit.ability, g.items);
+    games_fit_free(&fit);
+    games_free(&g);
+    return hash;
 }
 
 // The items from worst (bottom) to best, with two standard errors, as folder/abilities.svg.

@@ -55,6 +55,7 @@ static inline void rao_kupper_expected(double wins[ARM_CELLS], double ties[ARM_C
 
 typedef struct {
     int raters, per_pair;
+    double tie_share;                       // expected share of ties among the answers
     double limit[TIE_WAYS][ARMS];           // fit of the expected table
     double promised[TIE_WAYS];              // rms error x sqrt(per_pair) by the information at the limit
     double rms[TIE_WAYS], rms_se[TIE_WAYS]; // the same measured, around the limit
@@ -76,6 +77,9 @@ static inline TieStudy tie_study(const double r[ARMS], double tie, int raters, i
     s.per_pair = per_pair;
     rater.tie = tie;
     rater_expected(wins, ties, r, ARMS, 1, &rater);
+    for (k = 0; k < ARM_CELLS; k++) {
+        s.tie_share += ties[k] / (ARMS * (ARMS - 1));
+    }
     for (way = 0; way < TIE_WAYS; way++) {
         if (tie_way_fit(s.limit[way], var, nu, wins, ties, (TieWay)way) != BT_OK) {
             DIE("tie_study: no fit of the expected table (tie weight %g); it must be positive", tie);
@@ -123,15 +127,23 @@ static inline TieStudy tie_study(const double r[ARMS], double tie, int raters, i
     return s;
 }
 
+// What the information of the two fits promises for s->excess when per_pair is large.
+static inline double tie_study_excess(const TieStudy *s) {
+    double ratio = s->promised[TIES_DROPPED] / s->promised[TIES_MODELLED];
+    return ratio * ratio - 1;
+}
+
 static inline void tie_study_print(const TieStudy *s) {
     int way;
+    printf("tie_share %.4f\n", s->tie_share);
     printf("nu_mean %.4f\nnu_mean_se %.4f\nnu_own_se %.4f\n", s->nu, s->nu_se, s->nu_own_se);
     for (way = 0; way < TIE_WAYS; way++) {
         const char *name = tie_way_names[way];
         printf("rms_%s %.4f\nrms_se_%s %.4f\nfisher_%s %.4f\nz2_%s %.3f\n", name, s->rms[way], name, s->rms_se[way],
                name, s->promised[way], name, s->z2[way]);
     }
-    printf("dropped_excess %.4f\ndropped_excess_se %.4f\n", s->excess, s->excess_se);
+    printf("dropped_excess_percent %.2f\ndropped_excess_se_percent %.2f\n", 100 * s->excess, 100 * s->excess_se);
+    printf("dropped_excess_fisher_percent %.2f\n", 100 * tie_study_excess(s));
 }
 
 #endif

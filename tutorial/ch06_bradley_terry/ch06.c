@@ -215,22 +215,12 @@ int main(int argc, char **argv) {
     }
 
     puts("# 5. real answers: baseball, American League East 1987, abilities against Baltimore");
-    Games league = games_read("data/baseball1987.tsv"), pudding = games_read("data/puddings1970.tsv");
-    GamesFit fit = games_fit(&league, games_find(&league, "baltimore"));
-    games_print(&league, &fit, "league_");
-    games_beside(&league, fit.ability, league_published, "ability");
-    uint64_t hash = games_hash(hash_reals(HASH_START, hashed, (size_t)sizes), fit.ability, league.items);
-
+    uint64_t hash = hash_reals(HASH_START, hashed, (size_t)sizes);
+    hash = games_print_beside("data/baseball1987.tsv", "baltimore", "league_", league_published, 0, hash);
     puts("# 6. real answers with ties: six chocolate puddings, Davidson 1970");
-    double worth[GAMES_ITEMS], ties[CELLS];
-    fit = games_fit(&pudding, -1);
-    games_print(&pudding, &fit, "pudding_");
-    games_print_worths(worth, &pudding, &fit);
-    games_beside(&pudding, worth, pudding_published, "worth");
-    printf("published_tie_weight %.6f\n", tie_weight_published);
-    games_print_ties(&pudding, &fit);
-
+    hash = games_print_beside("data/puddings1970.tsv", NULL, "pudding_", pudding_published, tie_weight_published, hash);
     puts("# 7. ties modelled, dropped, halved; infinitely many answers of two kinds of rater, then many real ones");
+    double ties[CELLS];
     one.tie = 1; // a third of the answers about equal arms
     rater_expected(wins, ties, arms.r, ARMS, 1, &one);
     print_spreads("davidson", wins, ties);
@@ -238,7 +228,7 @@ int main(int argc, char **argv) {
     print_spreads("rao_kupper", wins, ties);
     TieStudy study = tie_study(arms.r, 1, raters, 40, seed, STREAM_TIES);
     tie_study_print(&study);
-    hash = games_hash(games_hash(hash, worth, pudding.items), study.rms, TIE_WAYS);
+    hash = games_hash(hash, study.rms, TIE_WAYS);
 
     printf("inspect %.4f rms_sqrt_n_%d\n", scaled[sizes - 1], FIRST << (sizes - 1));
     double slack = 2 * error[sizes - 1]; // four standard errors
