@@ -1,5 +1,5 @@
-// test_games.c: tables of games: the real ones against the golden file, broken ones against one clear line each, and what
-// becomes of ties when they are modelled, dropped or halved.
+// test_games.c: tables of games: the real ones against the golden file, broken ones against one clear line each, and
+// what becomes of ties when they are modelled, dropped or halved.
 //
 // The loader ends the program when a file is bad.  Here DIE jumps back while `catching` is set; children show the real
 // ending, exit 1 and one line.
@@ -31,7 +31,7 @@ static char reason[4096];
 #define HEAD "item_a\titem_b\twins_a\twins_b\tties\n"
 enum { SEED = 1, STREAM = 5000 };
 
-// ---- the two tables in data/ ------------------------------------------------------------------------------------------
+// ---- the two tables in data/ --------------------------------------------------------------------------------------
 
 static const Value *golden_value(const Golden *g, const char *name, const char *key) {
     for (size_t i = 0; i < g->n; i++) {
@@ -81,7 +81,7 @@ static void test_real_tables(void) {
 
     // The fits: against Baltimore as the textbook prints them (two digits), with mean 0, and the bonus of the first.
     static const double printed[7] = {1.58, 1.44, 1.29, 1.25, 1.11, 0.68, 0};
-    GamesFit fit = games_fit(&league, games_find(&league, "baltimore")), centred = games_fit(&league, -1);
+    GamesFit fit = games_fit(&league, games_find(&league, "baltimore"), 0), centred = games_fit(&league, -1, 0);
     double mean = 0;
     for (int i = 0; i < 7; i++) {
         NEAR(fit.ability[i], printed[i], 0, 0.005);
@@ -98,9 +98,17 @@ static void test_real_tables(void) {
     games_fit_free(&fit);
     games_fit_free(&centred);
 
-    fit = games_fit(&pudding, -1);
+    fit = games_fit(&pudding, -1, 0);
     NEAR(fit.nu, 0.746823, 0, 1e-6);
     CHECK(fit.score_error < 1e-9, "score error %g", fit.score_error);
+    GamesFit held = games_fit(&pudding, 2, 0), weak = games_fit(&pudding, 2, 1e3); // a prior that says nothing
+    for (int i = 0; i < 6; i++) {
+        NEAR(weak.ability[i], held.ability[i], 0, 1e-5);
+        NEAR(weak.se[i], held.se[i], 1e-4, 0);
+    }
+    CHECK(held.se[2] == 0 && weak.score_error < 1e-9, "se %g, score error %g", held.se[2], weak.score_error);
+    games_fit_free(&held);
+    games_fit_free(&weak);
     // Half a win for a tie: the same points, so the same order, in units that are 2/(2 + nu) as large.
     double half_a[15], half_b[15], halves[6];
     BtGames halved = games_halves(half_a, half_b, &pudding);
@@ -109,13 +117,14 @@ static void test_real_tables(void) {
         NEAR(halves[i], (fit.ability[i] - fit.ability[0]) * 2 / (2 + fit.nu), 0.01, 0);
     }
     fit.ability[0] += 0.1; // the score error can see a wrong fit
-    CHECK(games_score_error_(&pudding, &fit) > 1, "a wrong fit has score error %g", games_score_error_(&pudding, &fit));
+    CHECK(games_score_error_(&pudding, &fit, 0) > 1, "a wrong fit has score error %g",
+          games_score_error_(&pudding, &fit, 0));
     games_fit_free(&fit);
     games_free(&pudding);
     games_free(&league);
 }
 
-// ---- broken files -----------------------------------------------------------------------------------------------------
+// ---- broken files -------------------------------------------------------------------------------------------------
 
 // The table of these bytes; 0 if it was refused, with the reason.
 static int accepts(const char *text, size_t n) {
@@ -200,7 +209,7 @@ static void no_fit(const char *rows, const char *why) {
     reason[0] = '\0';
     catching = 1;
     if (setjmp(back) == 0) {
-        GamesFit fit = games_fit(&g, -1);
+        GamesFit fit = games_fit(&g, -1, 0);
         games_fit_free(&fit);
     }
     catching = 0;
@@ -213,13 +222,19 @@ static void test_no_fit(void) {
     no_fit("red\tblue\t3\t0\t0\n", "'red' (alone or with others) never loses to");
     no_fit("red\tblue\t2\t2\t0\nred\tgreen\t1\t0\t0\n", "never loses to");
     no_fit("red\tblue\t2\t2\t0\ngreen\tgrey\t1\t1\t0\n", "'red' (alone or with others) never meets");
-    no_fit("red\tblue\t3\t0\t2\n", "the weight of a tie has no finite fit");
-    no_fit("red\tblue\t0\t0\t2\n", "the weight of a tie has no finite fit");
+    no_fit("red\tblue\t3\t0\t2\n", "the weight of a tie grows without end");
+    no_fit("red\tblue\t0\t0\t2\n", "no decision");
 }
 
-// `test_games report FILE [ZERO]`: what a program with --data does.
+// The arguments that report a file of this test.
+static const char *child_report(const char *file, const char *rest) {
+    static char arguments[400];
+    snprintf(arguments, sizeof arguments, "report %s %s", child_path(file), rest);
+    return arguments;
+}
+
+// `test_games report FILE [ZERO [PRIOR]]`: what a program with --data does.
 static void test_endings(void) {
-    char arguments[400];
     CHECK(child_run("", "report data/puddings1970.tsv") == 0 && child_err[0] == '\0', "puddings: %s", child_err);
     CHECK(strstr(child_out, "\ntie_weight 0.746823\n") != NULL && strstr(child_out, "\nhash ") != NULL, "%s",
           child_out);
@@ -227,12 +242,14 @@ static void test_endings(void) {
     CHECK(child_run("", "report data/baseball1987.tsv baltimore") == 0, "baseball: %s", child_err);
     CHECK(strstr(child_out, "\nability_boston 1.107698\n") != NULL, "%s", child_out);
     CHECK(strstr(child_out, "tie_weight") == NULL, "a weight of ties without ties");
-    child_file("bad.tsv", HEAD "red\tblue\t1\t-2\t0\n", strlen(HEAD) + 15);
     child_file("one.tsv", HEAD "red\tblue\t1\t0\t0\n", strlen(HEAD) + 15);
+    CHECK(child_run("", child_report("one.tsv", "blue 1")) == 0, "one game with a prior: %s", child_err);
+    CHECK(strstr(child_out, "\nability_blue 0.000000\nse_blue 0.000000\n") != NULL, "%s", child_out);
+    CHECK(strstr(child_out, "# first_bonus") != NULL, "a bonus from one game: %s", child_out);
+    child_file("bad.tsv", HEAD "red\tblue\t1\t-2\t0\n", strlen(HEAD) + 15);
     static const char *const wrong[] = {"bad.tsv", "one.tsv", "missing.tsv"};
     for (int k = 0; k < 4; k++) {
-        snprintf(arguments, sizeof arguments, "report %s%s", k < 3 ? child_path(wrong[k]) : "data/baseball1987.tsv",
-                 k < 3 ? "" : " chicago");
+        const char *arguments = k < 3 ? child_report(wrong[k], "") : "report data/baseball1987.tsv chicago";
         int status = child_run("", arguments);
         size_t lines = 0;
         for (const char *c = child_err; *c != '\0'; c++) {
@@ -243,7 +260,7 @@ static void test_endings(void) {
     }
 }
 
-// ---- what becomes of ties ---------------------------------------------------------------------------------------------
+// ---- what becomes of ties -----------------------------------------------------------------------------------------
 
 static void test_tie_study(void) {
     Arms arms = arms_new();
@@ -274,7 +291,7 @@ static void test_tie_study(void) {
 int main(int argc, char **argv) {
     child_begin(argv[0]);
     if (argc > 2 && strcmp(argv[1], "report") == 0) {
-        return games_report(argv[2], argc > 3 ? argv[3] : NULL, NULL);
+        return games_report(argv[2], argc > 3 ? argv[3] : NULL, argc > 4 ? atof(argv[4]) : 0, NULL);
     }
     if (argc > 1) {
         test_broken();

@@ -251,6 +251,59 @@ static void test_without_ties(void) {
     }
 }
 
+// With a prior: closed forms, limits, and truths drawn from it.
+static void test_prior(void) {
+    enum { REPEATS = 400, ASKED = 3 };
+    int i1[1] = {0}, j1[1] = {1};
+    double win[1] = {1}, none[1] = {0}, x[BRANDS], tie, cov[W * W], mle[BRANDS], mle_tie, mle_cov[W * W], z2 = 0;
+    TieGames single = games(2, 1, i1, j1, win, none, none);
+    CHECK(ties_map(x, &tie, cov, &single, 0.8, DAVIDSON) == BT_OK && tie == 0, "one game with a prior has no fit");
+    NEAR(x[0] / (0.8 * 0.8), 1 / (1 + exp(2 * x[0])), 1e-10, 0); // slope of log sigmoid(2t) against that of the prior
+    NEAR(x[1], -x[0], 1e-12, 0);
+    double p = 1 / (1 + exp(2 * x[0])), bend = p * (1 - p), prior = 1 / 0.64; // (prior + bend, -bend; ...) inverted
+    NEAR(cov[0], (prior + bend) / (prior * (prior + 2 * bend)), 1e-10, 0);
+    NEAR(cov[1], bend / (prior * (prior + 2 * bend)), 1e-10, 0);
+    CHECK(cov[8] == 0, "variance %g of a tie weight that is 0", cov[8]);
+    CHECK(ties_map(x, &tie, cov, &single, 0.8, RAO_KUPPER) == BT_OK && tie == 1, "theta %g", tie);
+    single.ties = win; // a ladder: no fit without the prior
+    CHECK(ties_map(x, &tie, cov, &single, 1, DAVIDSON) == BT_OK && tie > 0, "one win and one tie have no fit");
+    single.wins.wins_i = none;
+    CHECK(ties_map(x, &tie, cov, &single, 1, DAVIDSON) == BT_TIES_RULE, "ties alone have a fit");
+    DIES("must be positive", ties_map(x, &tie, cov, &single, 0, DAVIDSON));
+    TieGames g = puddings();
+    ties_mle(mle, &mle_tie, NULL, NULL, &g, 0, DAVIDSON);
+    ties_covariance(mle_cov, &g, mle, mle_tie, 0, DAVIDSON);
+    ties_map(x, &tie, cov, &g, 1e4, DAVIDSON); // so weak a prior changes nothing but the shift
+    NEAR(tie, mle_tie, 1e-6, 0);
+    NEAR(x[3] - x[0], mle[3], 0, 1e-6);
+    NEAR(cov[0] + cov[3 * W + 3] - 2 * cov[3], mle_cov[3 * W + 3], 1e-5, 0);
+    ties_map(x, &tie, cov, &g, 1e-3, DAVIDSON); // so strong a one leaves nothing
+    CHECK(fabs(x[5]) < 1e-4 && fabs(tie - 2 * 202 / 543.0) < 1e-3, "%g, %g", x[5], tie);
+    for (int rep = 0; rep < REPEATS; rep++) {
+        double truth[BRANDS], a[ROWS], b[ROWS], t[ROWS];
+        TieGames drawn = games(BRANDS, ROWS, one, two, a, b, t);
+        for (int k = 0; k < BRANDS; k++) {
+            truth[k] = 0.8 * rng_normal(3, STREAM + 1, counter++);
+        }
+        for (int m = 0; m < ROWS; m++) {
+            double q[3];
+            davidson(q, truth[one[m]] - truth[two[m]], 0.7);
+            a[m] = b[m] = 0;
+            for (int k = 0; k < ASKED; k++) {
+                double u = uniform(0, 1);
+                a[m] += u < q[0];
+                b[m] += u >= q[0] && u < q[0] + q[1];
+            }
+            t[m] = ASKED - a[m] - b[m];
+        }
+        CHECK(ties_map(x, &tie, cov, &drawn, 0.8, DAVIDSON) == BT_OK, "repeat %d has no fit", rep);
+        for (int k = 0; k < BRANDS; k++) {
+            z2 += (x[k] - truth[k]) * (x[k] - truth[k]) / cov[k * W + k] / (REPEATS * BRANDS);
+        }
+    }
+    CHECK(z2 > 0.85 && z2 < 1.15, "the errors that remain are %g of the variance promised", z2);
+}
+
 // ---- existence ----------------------------------------------------------------------------------------------------
 
 static double concave(double *grad, double *info, const double *x, const void *data) {
@@ -314,6 +367,7 @@ int main(void) {
     test_truth(DAVIDSON);
     test_truth(RAO_KUPPER);
     test_without_ties();
+    test_prior();
     test_existence();
     return report("test_ties");
 }

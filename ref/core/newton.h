@@ -41,8 +41,8 @@ static inline int inverse_held(double *inv, const double *info, int n, int held)
     return bad;
 }
 
-// Climbs from x (n, in and out; x[held] never moves) until a whole step is below 1e-11.  A value of -infinity is legal away
-// from x: it ends a constraint.  Returns 0, or 1 when there is no maximum to be found: singular information,
+// Climbs from x (n, in and out; x[held] never moves) until a whole step is below 1e-11.  A value of -infinity is legal
+// away from x: it ends a constraint.  Returns 0, or 1 when there is no maximum to be found: singular information,
 // NEWTON_STEPS steps, or a parameter beyond NEWTON_FAR.
 static inline int newton_ascent(double *x, int n, int held, Concave *f, const void *data) {
     size_t cells = (size_t)n * (size_t)n;
@@ -70,7 +70,7 @@ static inline int newton_ascent(double *x, int n, int held, Concave *f, const vo
         found = !lost && whole < 1e-11;
         for (r = 0; r < n && !lost; r++) {
             x[r] = trial[r];
-            lost = !(fabs(x[r]) < NEWTON_FAR);
+            lost = r != held && !(fabs(x[r]) < NEWTON_FAR);
         }
     }
     free(grad);

@@ -161,7 +161,7 @@ static inline int bt_covariance(double *cov, const BtGames *g, const double *abi
 }
 
 // Abilities with mean 0 in place of theta_ref = 0, and the variances of these: they do not depend on ref.
-//   var_i = C_ii - 2 mean_j C_ij + mean_jk C_jk,   C = the items x items corner of cov, whose rows have `stride` numbers
+//   var_i = C_ii - 2 mean_j C_ij + mean_jk C_jk,   C = the items x items corner of cov, rows of `stride` numbers
 // ability (in and out) may be NULL.  Returns the mean of var.
 static inline double bt_centre(double *ability, double *var, const double *cov, int items, int stride) {
     double *row = NEW(double, (size_t)items), all = 0, mean = 0, mean_var = 0;

@@ -132,11 +132,21 @@ static inline double ties_loglik(double *grad, double *info, const TieGames *g, 
 typedef struct {
     const TieGames *games;
     TieModel model;
+    double precision; // of a normal prior with mean 0 for every log worth; 0: none
 } TieProblem;
 
 static inline double ties_concave_(double *grad, double *info, const double *x, const void *data) {
     const TieProblem *problem = (const TieProblem *)data;
-    return ties_loglik(grad, info, problem->games, x, problem->model);
+    double value = ties_loglik(grad, info, problem->games, x, problem->model);
+    int n = problem->games->wins.items, i;
+    for (i = 0; i < n; i++) {
+        value -= 0.5 * problem->precision * x[i] * x[i];
+        if (grad != NULL) {
+            grad[i] -= problem->precision * x[i];
+            info[i * (n + 1) + i] += problem->precision;
+        }
+    }
+    return value;
 }
 
 // ---- existence ------------------------------------------------------------------------------------------------------
@@ -233,6 +243,7 @@ static inline int ties_mle(double *log_worth, double *tie, double *se, double *l
         TieProblem problem;
         problem.games = g;
         problem.model = model;
+        problem.precision = 0;
         x[n] = model == DAVIDSON ? e_log(2 * tied / decided) : e_log1p(2 * tied / decided); // the fit of equal worths
         code = newton_ascent(x, w, ref, ties_concave_, &problem) == 0 ? BT_OK : BT_DIVERGED;
         value = ties_loglik(grad, info, g, x, model);
@@ -252,6 +263,50 @@ static inline int ties_mle(double *log_worth, double *tie, double *se, double *l
         free(info);
         free(cov);
     }
+    return code;
+}
+
+// F: bt.davidson bt.raokupper  the fit with a prior, for tables with few answers      [chapter 6]
+//   maximum of l(x) - sum_i theta_i^2 / (2 sd^2): log worths that are normal with mean 0 before anybody is asked
+//   log_worth: items numbers out, their sum is 0;  tie out: nu or theta, without a prior of its own
+//   cov (items+1, items+1) out: inverse of (expected information + 1/sd^2), roughly the covariance that remains; the
+//   last row is that of log nu or log theta, zeros without ties.  sd > 0, log units; sd -> inf: ties_mle.
+//   Exists whenever anything was decided.  Returns BT_OK, BT_TIES_RULE (ties alone) or BT_DIVERGED.
+//   source: Gaussian prior; Davidson 1970; Rao and Kupper 1967
+//   check: one game in closed form; sd -> inf; truths drawn from the prior lie as far off as cov says
+static inline int ties_map(double *log_worth, double *tie, double *cov, const TieGames *g, double sd, TieModel model) {
+    int n = g->wins.items, w = n + 1, code = BT_OK, m;
+    double tied = 0, decided = 0, *x, *grad, *info;
+    TieProblem problem;
+    if (!(sd > 0)) {
+        DIE("ties_map: the prior has the standard deviation %g; it must be positive", sd);
+    }
+    for (m = 0; m < g->wins.rows; m++) {
+        tied += g->ties[m];
+        decided += g->wins.wins_i[m] + g->wins.wins_j[m];
+    }
+    if (decided == 0) {
+        return BT_TIES_RULE;
+    }
+    x = NEW(double, (size_t)w);
+    grad = NEW(double, (size_t)w);
+    info = NEW(double, (size_t)w *(size_t)w);
+    problem.games = g;
+    problem.model = model;
+    problem.precision = 1 / (sd * sd);
+    x[n] = model == DAVIDSON ? (tied > 0 ? e_log(2 * tied / decided) : -INFINITY) : e_log1p(2 * tied / decided);
+    if (newton_ascent(x, w, tied > 0 ? -1 : n, ties_concave_, &problem) != 0) { // without ties nu stays 0
+        code = BT_DIVERGED;
+    }
+    ties_concave_(grad, info, x, &problem);
+    if (inverse_held(cov, info, w, tied > 0 ? -1 : n) != 0) {
+        code = BT_DIVERGED;
+    }
+    memcpy(log_worth, x, (size_t)n * sizeof *x);
+    *tie = e_exp(x[n]);
+    free(x);
+    free(grad);
+    free(info);
     return code;
 }
 

@@ -12,7 +12,7 @@ enum { ARM_CELLS = ARMS * ARMS };
 // The table in the form of bradley_terry.h: row w*ARMS + l.
 static inline BtGames arms_games(const double wins[ARM_CELLS]) {
     static int winner[ARM_CELLS], loser[ARM_CELLS];
-    static const double none[ARM_CELLS];
+    static const double none[ARM_CELLS] = {0};
     BtGames g;
     int c;
     for (c = 0; c < ARM_CELLS; c++) {

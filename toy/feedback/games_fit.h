@@ -27,28 +27,34 @@ static inline void games_fit_free(GamesFit *f) {
 static inline void games_no_fit_(const Games *g, int code) {
     TieGames view = games_with_ties(g);
     int *verdict = NEW(int, (size_t)g->items), i = 0;
+    const char *how;
+    if (g->decided == 0) {
+        DIE("'%s': %.0f ties and no decision tell nothing about the abilities; add games", g->file, g->tied);
+    }
     if (code == BT_TIES_RULE) {
-        DIE("'%s': %.0f ties rule %.0f decisions that never contradict each other, so the weight of a tie has no "
-            "finite "
-            "fit; add games, or count a tie as half a win",
-            g->file, g->tied, g->decided);
+        DIE("'%s': no decision contradicts another and there are %.0f ties, so the weight of a tie grows without end; "
+            "add "
+            "games, or give a prior",
+            g->file, g->tied);
     }
     ties_exist(verdict, &view);
     while (i < g->items - 1 && verdict[i] == 0) {
         i++;
     }
     if (code != BT_NOT_CONNECTED || verdict[i] == 0) {
-        DIE("'%s': the fit does not settle; some pair is decided nearly always the same way, add games", g->file);
+        DIE("'%s': the fit does not settle, some pair is decided nearly always the same way; add games, or give a "
+            "prior",
+            g->file);
     }
-    DIE("'%s': '%s' (alone or with others) %s the rest, so it has no finite ability; add games or leave it out",
-        g->file, g->name[i],
-        verdict[i] == 1    ? "never loses to"
-        : verdict[i] == -1 ? "never beats"
-                           : "never meets");
+    how = verdict[i] == 1 ? "never loses to" : verdict[i] == -1 ? "never beats" : "never meets";
+    DIE("'%s': '%s' (alone or with others) %s the rest, so no ability is finite; add games, leave it out, or give a "
+        "prior",
+        g->file, g->name[i], how);
 }
 
-// For every item: observed minus expected wins, a tie as half of one.  Returns the largest absolute difference.
-static inline double games_score_error_(const Games *g, const GamesFit *f) {
+// For every item: observed minus expected wins, a tie as half of one, minus the pull of the prior (precision, 0 for
+// none).  Returns the largest absolute difference.
+static inline double games_score_error_(const Games *g, const GamesFit *f, double precision) {
     double *off = NEW(double, (size_t)g->items), largest = 0;
     int m, i;
     for (m = 0; m < g->rows; m++) {
@@ -59,40 +65,59 @@ static inline double games_score_error_(const Games *g, const GamesFit *f) {
         off[g->b[m]] -= lead;
     }
     for (i = 0; i < g->items; i++) {
-        largest = fmax(largest, fabs(off[i]));
+        largest = fmax(largest, fabs(off[i] - precision * f->ability[i]));
     }
     free(off);
     return largest;
 }
 
+// From a covariance of all abilities to those of ability_i - ability_ref (or, ref = -1, of ability_i - mean).
+static inline void games_anchor_(GamesFit *f, const double *cov, int n, int ref) {
+    int w = n + 1, i;
+    double zero = ref >= 0 ? f->ability[ref] : 0;
+    if (ref < 0) {
+        bt_centre(f->ability, f->se, cov, n, w);
+    }
+    for (i = 0; i < n; i++) {
+        if (ref >= 0) {
+            f->ability[i] -= zero;
+            f->se[i] = i == ref ? 0 : cov[i * w + i] + cov[ref * w + ref] - 2 * cov[i * w + ref];
+        }
+        f->se[i] = sqrt(f->se[i]);
+    }
+}
+
 // ref: the item at 0; -1: the mean of all items is 0, and the standard errors do not depend on a choice.
+// prior: standard deviation of the abilities before anybody is asked (ties_map); 0: none, maximum likelihood.
 // Ends the program with a message when no finite fit exists.
-static inline GamesFit games_fit(const Games *g, int ref) {
+static inline GamesFit games_fit(const Games *g, int ref, double prior) {
     TieGames view = games_with_ties(g);
-    int n = g->items, w = n + 1, held = ref >= 0 ? ref : 0, i, code;
-    double *cov = NEW(double, (size_t)w *(size_t)w), *unused = NEW(double, (size_t)n);
+    int n = g->items, w = n + 1, held = ref >= 0 ? ref : 0, code;
+    double *cov = NEW(double, (size_t)w *(size_t)w), *unused = NEW(double, (size_t)w);
     GamesFit f;
     memset(&f, 0, sizeof f);
     f.ability = NEW(double, (size_t)n);
-    f.se = NEW(double, (size_t)w);
-    code = ties_mle(f.ability, &f.nu, f.se, &f.loglik, &view, held, DAVIDSON);
+    f.se = NEW(double, (size_t)n);
+    if (prior > 0) {
+        code = ties_map(f.ability, &f.nu, cov, &view, prior, DAVIDSON);
+    } else {
+        code = ties_mle(f.ability, &f.nu, NULL, NULL, &view, held, DAVIDSON);
+        if (code == BT_OK) {
+            code = g->tied > 0 ? ties_covariance(cov, &view, f.ability, f.nu, held, DAVIDSON)
+                               : bt_covariance(cov, &view.wins, f.ability, 0, held, 0, BT_LOGIT);
+            code = code == 0 ? BT_OK : BT_DIVERGED;
+        }
+    }
     if (code != BT_OK) {
         games_no_fit_(g, code);
     }
-    f.nu_se = f.se[n];
-    if (ref < 0) {
-        code = g->tied > 0 ? ties_covariance(cov, &view, f.ability, f.nu, held, DAVIDSON)
-                           : bt_covariance(cov, &view.wins, f.ability, 0, held, 0, BT_LOGIT);
-        if (code != 0) {
-            games_no_fit_(g, BT_DIVERGED);
-        }
-        bt_centre(f.ability, f.se, cov, n, w);
-        for (i = 0; i < n; i++) {
-            f.se[i] = sqrt(f.se[i]);
-        }
-    }
+    f.nu_se = g->tied > 0 ? f.nu * sqrt(cov[w * w - 1]) : 0; // cov has log nu
+    memcpy(unused, f.ability, (size_t)n * sizeof *unused);
+    unused[n] = g->tied > 0 ? e_log(f.nu) : -INFINITY;
+    f.loglik = ties_loglik(NULL, NULL, &view, unused, DAVIDSON);
+    f.score_error = games_score_error_(g, &f, prior > 0 ? 1 / (prior * prior) : 0);
+    games_anchor_(&f, cov, n, ref);
     f.has_first = bt_home(unused, &f.first, &f.first_se, NULL, &view.wins, held) == BT_OK;
-    f.score_error = games_score_error_(g, &f);
     free(cov);
     free(unused);
     return f;
@@ -205,7 +230,7 @@ static inline uint64_t games_hash(uint64_t h, const double *x, int n) {
 static inline uint64_t games_print_beside(const char *path, const char *zero, const char *prefix,
                                           const double *published, double published_nu, uint64_t hash) {
     Games g = games_read(path);
-    GamesFit fit = games_fit(&g, zero != NULL ? games_find(&g, zero) : -1);
+    GamesFit fit = games_fit(&g, zero != NULL ? games_find(&g, zero) : -1, 0);
     double worth[GAMES_ITEMS];
     games_print(&g, &fit, prefix);
     if (g.tied > 0) {
@@ -251,16 +276,17 @@ static inline void games_draw(const char *folder, const Games *g, const GamesFit
     svg_write(&s, path);
 }
 
-// A file from end to end: `zero` names the item whose ability is 0 (NULL: the mean is 0), `out` a folder for the
-// picture (NULL: none).  Prints the fit and the three closing lines of a program; returns its exit status.
-static inline int games_report(const char *path, const char *zero, const char *out) {
+// A file from end to end: `zero` names the item whose ability is 0 (NULL: the mean is 0), prior as in games_fit, `out`
+// a folder for the picture (NULL: none).  Prints the fit and the three closing lines of a program; returns its exit
+// status.
+static inline int games_report(const char *path, const char *zero, double prior, const char *out) {
     Games g = games_read(path);
     int ref = zero != NULL ? games_find(&g, zero) : -1, wrong;
     GamesFit f;
     if (zero != NULL && ref < 0) {
         DIE("'%s' has no item '%s'; --zero takes a name from the columns item_a and item_b", path, zero);
     }
-    f = games_fit(&g, ref);
+    f = games_fit(&g, ref, prior);
     games_print(&g, &f, "");
     if (g.tied > 0) {
         games_print_ties(&g, &f);

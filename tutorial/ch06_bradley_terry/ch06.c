@@ -119,17 +119,22 @@ static void print_spreads(const char *law, const double wins[CELLS], const doubl
 int main(int argc, char **argv) {
     uint64_t seed = 1;
     int quick = 0;
+    double prior = 0;
     const char *out = NULL, *file = NULL, *zero = NULL;
-    Option options[] = {OPT_SEED(&seed), OPT_QUICK(&quick), OPT_OUT(&out),
-                        OPT_STRING("data", &file, "fit this table of games and nothing else; see data/README.md"),
-                        OPT_STRING("zero", &zero, "with --data: the item whose ability is 0, in place of the mean")};
+    Option options[] = {
+        OPT_SEED(&seed),
+        OPT_QUICK(&quick),
+        OPT_OUT(&out),
+        OPT_STRING("data", &file, "fit this table of games and nothing else; see data/README.md"),
+        OPT_STRING("zero", &zero, "with --data: the item whose ability is 0, in place of the mean"),
+        OPT_DOUBLE("prior", &prior, 0, 1000, "with --data: standard deviation before the data; 0: none")};
     cli_parse(argc, argv, "Bradley-Terry: pairwise choices become a reward", options, COUNT(options));
-    if (zero != NULL && file == NULL) {
-        fputs("ch06: option --zero belongs to --data FILE; give both or neither\n", stderr);
+    if ((zero != NULL || prior > 0) && file == NULL) {
+        fputs("ch06: options --zero and --prior belong to --data FILE; give it too\n", stderr);
         return 2;
     }
     if (file != NULL) {
-        return games_report(file, zero, out);
+        return games_report(file, zero, prior, out);
     }
     int raters = quick ? 60 : 1000, sizes = quick ? 6 : SIZES, long_run = quick ? 10000 : 100000, verdict[ARMS];
     Arms arms = arms_new();
