@@ -10,6 +10,7 @@
 #include "families_metrics.h"
 #include "families_mixture.h"
 #include "families_policy.h"
+#include "families_ranking.h"
 #include "families_reward.h"
 #include "families_sampler.h"
 #include "families_schedule.h"
@@ -47,7 +48,10 @@ static const char *const formula_headers[] = {
     "ref/formula/normal.h",
     "ref/formula/win_graph.h",
     "ref/formula/bradley_terry.h",
+    "ref/formula/ties.h",
+    "ref/formula/ranking.h",
     "ref/formula/reward_model.h",
+    "ref/formula/softmax_reward.h",
     "ref/formula/tilt.h",
     "ref/formula/best_of_n.h",
     "ref/formula/reweight.h",
@@ -114,15 +118,15 @@ static const Family families[] = {
     {"bt.fisher", family_bt_fisher, "bt.fisher"},
     {"bt.mm", family_bt_mm, "bt.mm"},
     {"bt.home", family_bt_home, "bt.home bt.loglik bt.fisher"},
-    {"bt.davidson", NULL, ""},
-    {"bt.raokupper", NULL, ""},
-    {"pl.mle", NULL, ""},
-    {"pl.mm", NULL, ""},
+    {"bt.davidson", family_bt_davidson, "bt.davidson"},
+    {"bt.raokupper", family_bt_raokupper, "bt.raokupper"},
+    {"pl.mle", family_pl_mle, "pl.mle pl.model"},
+    {"pl.mm", family_pl_mm, "pl.mm"},
     {"rm.bt", family_rm_bt, "rm.bt"},
     {"rm.variants", NULL, ""},
     {"rm.map", family_rm_map, "rm.map rm.bt"},
     {"rm.laplace", NULL, ""},
-    {"rm.softmax", NULL, ""},
+    {"rm.softmax", family_rm_softmax, "rm.softmax"},
     {"rm.calib", family_rm_calib, "rm.calib"},
     {"rm.ens", NULL, ""},
     {"opt.gmm", family_opt_gmm, "opt.gmm opt.Er opt.value opt.exist"},
