@@ -67,7 +67,7 @@ static inline double fk_log_potential(FkPath *path, FkPotential kind, double val
     if (final) {
         log_g = value / beta - path->paid;
     } else if (kind == FK_DIFFERENCE) {
-        log_g = (value - (path->seen ? path->last : 0)) / beta;
+        log_g = smc_log_increment(0, value, path->seen ? path->last : 0, beta);
     } else {
         log_g = (kind == FK_MAX ? path->best : path->sum) / beta;
     }
