@@ -195,7 +195,7 @@ static void test_rejection(void) {
     double w[3] = {0.5, 0.3, 0.2}, mu[6] = {-1.5, 0.5, 1, 1.2, 0.5, -1}, temperature = 0.7;
     double cov[12] = {0.3, 0.1, 0.1, 0.2, 0.15, -0.05, -0.05, 0.25, 0.2, 0, 0, 0.1};
     Gmm p = gmm_new(3), star = gmm_new(3);
-    QuadReward r = {{1.2, 0, 0, 1.2}, {0.6, 0.6}, -0.3};
+    QuadReward r = {{1.2, 0, 0, 1.2}, {0.6, 0.6}, 0.1};
     double vertex[2] = {0.5, 0.5}, top = quad_reward(&r, vertex), log_z, e_r, mean[2], moment[4];
     memcpy(p.w, w, sizeof w);
     memcpy(p.mu, mu, sizeof mu);
