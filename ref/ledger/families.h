@@ -7,6 +7,7 @@
 
 #include "double.h" // first
 
+#include "families_decoding.h"
 #include "families_metrics.h"
 #include "families_mixture.h"
 #include "families_policy.h"
@@ -45,6 +46,9 @@ static const char *const formula_headers[] = {
     "ref/formula/ode.h",
     "ref/formula/likelihood.h",
     "ref/formula/optimal_variance.h",
+    "ref/formula/flow_sde.h",
+    "ref/formula/linear_chain.h",
+    "ref/formula/denoising_mdp.h",
     "ref/formula/normal.h",
     "ref/formula/win_graph.h",
     "ref/formula/bradley_terry.h",
@@ -54,7 +58,10 @@ static const char *const formula_headers[] = {
     "ref/formula/softmax_reward.h",
     "ref/formula/tilt.h",
     "ref/formula/best_of_n.h",
+    "ref/formula/reward_law.h",
     "ref/formula/reweight.h",
+    "ref/formula/smc.h",
+    "ref/formula/decoding.h",
     "ref/formula/policy.h",
     "ref/formula/preference.h",
     "ref/formula/metrics.h",
@@ -94,8 +101,8 @@ static const Family families[] = {
     {"sde.revdiff", family_sde_revdiff, "sde.revdiff"},
     {"pc.langevin", family_pc_langevin, "pc.langevin"},
     {"flow.step", family_flow_step, "flow.euler flow.midpoint"},
-    {"flowsde.step", NULL, "mdp.logprob"},
-    {"flowsde.variance", NULL, ""},
+    {"flowsde.step", family_flowsde_step, "flowsde.step mdp.logprob step.logprob"},
+    {"flowsde.variance", family_flowsde_variance, "flowsde.variance flowsde.step"},
     {"traj.vp", family_traj_vp, "dpm.1 dpm.2 dpmpp.2m unipc"},
     {"traj.edm", family_traj_edm, "edm.heun edm.sched"},
     {"traj.flow", family_traj_flow, "flow.euler flow.midpoint"},
@@ -111,8 +118,8 @@ static const Family families[] = {
     {"cfg.counterexample", NULL, ""},
     {"cfg.dynthresh", NULL, ""},
     {"mdp.logprob", family_mdp_logprob, "mdp.logprob"},
-    {"flowsde.kl", NULL, "mdp.kl"},
-    {"mdp.pathkl", NULL, "mdp.kl"},
+    {"flowsde.kl", family_flowsde_kl, "flowsde.kl mdp.kl"},
+    {"mdp.pathkl", family_mdp_pathkl, "mdp.chain mdp.kl"},
     {"bt.mle", family_bt_mle, "bt.mle bt.loglik bt.deviance bt.model bt.thurstone bt.exist"},
     {"bt.se", family_bt_se, "bt.se bt.mle bt.fisher"},
     {"bt.fisher", family_bt_fisher, "bt.fisher"},
@@ -138,10 +145,10 @@ static const Family families[] = {
     {"bon.continuous", family_bon_continuous, "bon.kl bon.win bon.normal opt.frontier opt.tilt"},
     {"bon.discrete", family_bon_discrete, "bon.discrete bon.kl bon.win met.kl"},
     {"bon.soft", family_bon_soft, "bon.soft met.kl"},
-    {"bon.gmm", NULL, "bon.kl"},
-    {"smc.resample", NULL, ""},
-    {"smc.twist1d", NULL, ""},
-    {"smc.chain", NULL, "opt.init"},
+    {"bon.gmm", family_bon_gmm, "bon.gmm bon.kl opt.Er"},
+    {"smc.resample", family_smc_resample, "smc.ess smc.systematic"},
+    {"smc.twist1d", family_smc_twist1d, "smc.twist guid.cg_step"},
+    {"smc.chain", family_smc_chain, "smc.twist val.soft opt.init"},
     {"met.w1d", family_met_w1d, "met.w1d"},
     {"met.w2", NULL, ""},
     {"met.sw", family_met_sw, "met.sw"},
