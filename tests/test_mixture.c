@@ -1,5 +1,5 @@
-// test_mixture.c: the exact two-dimensional oracle at one point: naive densities, finite differences, quadrature, Bayes'
-// rule on a grid, limits and singular covariances.
+// test_mixture.c: the exact two-dimensional oracle at one point: naive densities, finite differences, quadrature,
+// Bayes' rule on a grid, limits and singular covariances.
 #include "death.h"
 #include "small_mixture.h"
 

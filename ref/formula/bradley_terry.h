@@ -160,6 +160,30 @@ static inline int bt_covariance(double *cov, const BtGames *g, const double *abi
     return bad;
 }
 
+// Abilities with mean 0 in place of theta_ref = 0, and the variances of these: they do not depend on ref.
+//   var_i = C_ii - 2 mean_j C_ij + mean_jk C_jk,   C = the items x items corner of cov, rows of `stride` numbers
+// ability (in and out) may be NULL.  Returns the mean of var.
+static inline double bt_centre(double *ability, double *var, const double *cov, int items, int stride) {
+    double *row = NEW(double, (size_t)items), all = 0, mean = 0, mean_var = 0;
+    int i, j;
+    for (i = 0; i < items; i++) {
+        mean += ability != NULL ? ability[i] / items : 0;
+        for (j = 0; j < items; j++) {
+            row[i] += cov[i * stride + j] / items;
+            all += cov[i * stride + j] / (items * items);
+        }
+    }
+    for (i = 0; i < items; i++) {
+        if (ability != NULL) {
+            ability[i] -= mean;
+        }
+        var[i] = cov[i * stride + i] - 2 * row[i] + all;
+        mean_var += var[i] / items;
+    }
+    free(row);
+    return mean_var;
+}
+
 // Newton on the log-likelihood (Fisher scoring for probit) with step halving; ability[ref] = 0 throughout.
 static inline int bt_newton(double *ability, double *home, const BtGames *g, int ref, int with_home, BtLink link) {
     int n = g->items, w = n + 1, iteration, i, m, r, code = BT_DIVERGED;

@@ -4,6 +4,7 @@
 // p* = p_ref e^(r/beta) / Z.  It is checked against random q on eight arms and against a grid on the ring.  The dial
 // beta draws the frontier of reward against KL.  Best-of-n, which trains nothing, is measured and put under it.
 #include "../../ref/formula/best_of_n.h"
+#include "../../ref/formula/reward_law.h"
 #include "../../ref/formula/reweight.h"
 #include "../../ref/show/cli.h"
 #include "../../ref/show/svg.h"
@@ -11,10 +12,8 @@
 #include "../../toy/world/arms.h"
 #include "../../toy/world/ring.h"
 
-enum { DIAL = 6, SIDE = 80, PANELS = 5, FINE = 200, STEPS = 2800, SAMPLES = 20000, CURVE = 120, DOUBLINGS = 10 };
+enum { DIAL = 6, SIDE = 80, PANELS = 5, FINE = 200, SAMPLES = 20000, CURVE = 120, DOUBLINGS = 10 };
 enum { STREAM_Q = 1, STREAM_SAMPLE, STREAM_BEST };
-#define TOP \
-    7.0 // no reward on the ring is larger, except with a chance of 1e-17: the best mode has 2.8, its width is 0.5
 
 static uint64_t seed = 1;
 static Ring ring;
@@ -75,24 +74,6 @@ static double identity_error(double beta) {
 
 // ---- best-of-n -----------------------------------------------------------------------------------------------------
 
-// F(v) = P(r(x) <= v) for x from the ring.  The reward is linear, so it is Gaussian in every mode.
-static double reward_cdf(double v) {
-    double sum = 0, std = ring.std * sqrt(dot2(reward.b, reward.b));
-    for (int k = 0; k < p_ref.K; k++) {
-        sum += p_ref.w[k] * normal_cdf((v - dot2(reward.b, p_ref.mu + 2 * k)) / std);
-    }
-    return sum;
-}
-
-// E[r] of best-of-n: the largest of n rewards is below v with chance F(v)^n, so E = TOP - int_{-TOP}^{TOP} F^n dv.
-static double best_of_mean(double n) {
-    double sum = 0, step = 2 * TOP / STEPS;
-    for (int i = 0; i < STEPS; i++) { // midpoints; the integrand is smooth and flat at both ends
-        sum += e_exp(n * e_log(reward_cdf(-TOP + (i + 0.5) * step))) * step;
-    }
-    return TOP - sum;
-}
-
 // Draws n + 1 points, `repeats` times, and lets the best of the first n compete with the last one.  Means and standard
 // errors of: does it win, log p_n(x)/p_ref(x) of the winner (the mean is the KL), its reward.
 static void best_of_sampled(double mean[3], double se[3], int n, int repeats) {
@@ -105,7 +86,7 @@ static void best_of_sampled(double mean[3], double se[3], int n, int repeats) {
             r = quad_reward(&reward, x);
             best = j < n ? fmax(best, r) : best;
         }
-        double value[3] = {best > r, e_log(n) + (n - 1) * e_log(reward_cdf(best)), best};
+        double value[3] = {best > r, e_log(n) + (n - 1) * e_log(gmm_reward_cdf(&p_ref, &reward, best)), best};
         for (int k = 0; k < 3; k++) {
             mean[k] += value[k] / repeats;
             square[k] += value[k] * value[k] / repeats;
@@ -116,24 +97,12 @@ static void best_of_sampled(double mean[3], double se[3], int n, int repeats) {
     }
 }
 
-// The point of the frontier with this KL, by bisection of log beta: KL falls as beta grows.
-static TiltPoint frontier_at_kl(double kl) {
-    double low = -6, high = 12;
-    for (int k = 0; k < 60; k++) {
-        double middle = 0.5 * (low + high);
-        int hotter = gmm_tilt_point(&p_ref, &reward, e_exp(middle)).kl > kl;
-        low = hotter ? middle : low;
-        high = hotter ? high : middle;
-    }
-    return gmm_tilt_point(&p_ref, &reward, e_exp(low));
-}
-
 static void draw(const char *folder) {
     static const char *const title[PANELS] = {"p_ref", "reward r", "p*, beta = 2", "p*, beta = 1/2", "p*, beta = 1/8"};
     static const double beta[PANELS] = {1e9, 0, 2, 0.5, 0.125}; // 1e9 tilts nothing; 0 stands for the reward itself
     Svg s = svg_new(950, 640, "The tilt: reference, reward, optimum, and the frontier that nothing crosses");
     Grid g = grid_new(SIDE, -3.2, 3.2);
-    double p[SIDE * SIDE], r[SIDE * SIDE], q[SIDE * SIDE], x[CURVE], y[CURVE];
+    double p[SIDE * SIDE], r[SIDE * SIDE], q[SIDE * SIDE], x[CURVE], y[CURVE], n[DOUBLINGS + 1];
     char path[PATH_LENGTH];
     ring_grid_ref(p, &g, &ring, -1);
     grid_reward(r, &g, quad_point_reward, -1, &reward);
@@ -160,9 +129,10 @@ static void draw(const char *folder) {
     }
     svg_points(&s, x, y, DIAL, 5, palette_category(0), "beta = 4, 2, 1, 1/2, 1/4");
     for (int k = 0; k <= DOUBLINGS; k++) {
-        x[k] = bon_kl(1 << k);
-        y[k] = best_of_mean(1 << k);
+        n[k] = 1 << k;
+        x[k] = bon_kl(n[k]);
     }
+    bon_gmm_mean(y, &p_ref, &reward, n, DOUBLINGS + 1);
     svg_points(&s, x, y, DOUBLINGS + 1, 4, palette_category(1), "best of n = 1, 2, 4, ..., 1024");
     svg_legend(&s, 'R');
     folder_make(folder);
@@ -217,7 +187,8 @@ int main(int argc, char **argv) {
 
     puts("# 4. best-of-n, measured, and the frontier at the same KL");
     for (int n = 4; n <= 64; n *= 4) { // bon_win, bon_kl, bon_reward, each with its exact value
-        double exact[3] = {bon_win(n), bon_kl(n), best_of_mean(n)};
+        double exact[3] = {bon_win(n), bon_kl(n), 0}, draws = n;
+        bon_gmm_mean(&exact[2], &p_ref, &reward, &draws, 1);
         best_of_sampled(mean, se, n, repeats);
         for (int k = 0; k < 3; k++) {
             printf("bon_%s_%d %.4f\nbon_%s_se_%d %.4f\n", what[k], n, mean[k], what[k], n, se[k]);
@@ -225,7 +196,7 @@ int main(int argc, char **argv) {
             wrong |= fabs(mean[k] - exact[k]) > 4 * se[k];
             hashed[numbers++] = (real)mean[k];
         }
-        double frontier = frontier_at_kl(exact[1]).e_r, percent = 100 * (1 - exact[2] / frontier);
+        double frontier = gmm_tilt_at_kl(&p_ref, &reward, exact[1]).e_r, percent = 100 * (1 - exact[2] / frontier);
         printf("frontier_reward_%d %.4f\nbon_short_percent_%d %.2f\n", n, frontier, n, percent);
         wrong |= !(percent > 0);
     }
