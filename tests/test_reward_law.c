@@ -99,6 +99,10 @@ static void test_mixture(void) {
     TiltPoint at = gmm_tilt_at_kl(&p, &rewards[5], 0.4); // a hill: only above its critical temperature
     NEAR(at.kl, 0.4, 1e-9, 0);
     DIES("every KL > 0", gmm_tilt_at_kl(&p, &rewards[0], 0));
+    at = gmm_tilt_at_reward(&p, &rewards[0], gmm_tilt_point(&p, &rewards[0], 0.7).e_r); // back to the same temperature
+    NEAR(at.kl, gmm_tilt_point(&p, &rewards[0], 0.7).kl, 1e-9, 0);
+    DIES("not above that of the reference", gmm_tilt_at_reward(&p, &rewards[0], -1e3));
+    DIES("cannot be reached", gmm_tilt_at_reward(&p, &rewards[1], 1e3)); // a bowl has a top
     free(r);
     gmm_free(&p);
 }

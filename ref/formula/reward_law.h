@@ -182,24 +182,50 @@ static inline void bon_gmm_mean(double *e_r, const Gmm *p, const QuadReward *r, 
     }
 }
 
+// The point where KL, or E*[r], has a value, by bisection of log beta: both fall as beta grows.
+static inline TiltPoint gmm_tilt_where(const Gmm *p, const QuadReward *r, double value, int by_reward) {
+    double critical = gmm_critical_beta(p, r), low = critical > 0 ? e_log(critical) + 1e-9 : -30, high = 40;
+    int k;
+    for (k = 0; k < 64; k++) {
+        double middle = 0.5 * (low + high);
+        TiltPoint at = gmm_tilt_point(p, r, e_exp(middle));
+        int more = (by_reward ? at.e_r : at.kl) > value;
+        low = more ? middle : low;
+        high = more ? high : middle;
+    }
+    return gmm_tilt_point(p, r, e_exp(high));
+}
+
 // F: opt.frontier  the point of a mixture's frontier that has a given KL           [chapter 9]
 //   bisection of log beta between the critical temperature and e^40: KL falls as beta grows.  kl > 0, nats.
 //   Asks what the exact tilt would earn at the KL a method spent: no method earns more.
 //   source: monotone because d KL/d eta = eta Var*[r] >= 0
 //   check: KL of the point; best-of-n lies below it
 static inline TiltPoint gmm_tilt_at_kl(const Gmm *p, const QuadReward *r, double kl) {
-    double critical = gmm_critical_beta(p, r), low = critical > 0 ? e_log(critical) + 1e-9 : -30, high = 40;
-    int k;
     if (!(kl > 0)) {
         DIE("gmm_tilt_at_kl: KL = %g; the frontier has a point for every KL > 0", kl);
     }
-    for (k = 0; k < 64; k++) {
-        double middle = 0.5 * (low + high);
-        int more = gmm_tilt_point(p, r, e_exp(middle)).kl > kl;
-        low = more ? middle : low;
-        high = more ? high : middle;
+    return gmm_tilt_where(p, r, kl, 0);
+}
+
+// F: opt.frontier  the point of a mixture's frontier that earns a given reward     [chapter 4]
+//   monotone because d E*[r]/d eta = Var*[r] >= 0;   its KL is what a gain to this reward costs at least, nats
+//   e_r: above E_p[r], and below the supremum of r
+//   source: exponential-family identities
+//   check: E*[r] of the returned point
+static inline TiltPoint gmm_tilt_at_reward(const Gmm *p, const QuadReward *r, double e_r) {
+    TiltPoint found;
+    double mean;
+    gmm_reward_moments(&mean, NULL, p, r);
+    if (!(e_r > mean)) {
+        DIE("gmm_tilt_at_reward: E[r] = %g is not above that of the reference, %g; the frontier rises from there", e_r,
+            mean);
     }
-    return gmm_tilt_point(p, r, e_exp(high));
+    found = gmm_tilt_where(p, r, e_r, 1);
+    if (!(fabs(found.e_r - e_r) <= 1e-6 * (1 + fabs(e_r)))) {
+        DIE("gmm_tilt_at_reward: E[r] = %g cannot be reached; the frontier ends at %g", e_r, found.e_r);
+    }
+    return found;
 }
 
 #endif
