@@ -189,7 +189,7 @@ static void test_puddings(void) {
 static void test_truth(TieModel model) {
     enum { ASKED = 80, REPEATS = 200 };
     double truth[BRANDS] = {0, 0.8, -0.5, 0.4, -1.1, 0.2}, tie = model == DAVIDSON ? 0.9 : 2.2, x[BRANDS], got, se[W];
-    double a[ROWS], b[ROWS], t[ROWS], z2 = 0, tie_z2 = 0;
+    double a[ROWS] = {0}, b[ROWS] = {0}, t[ROWS] = {0}, z2 = 0, tie_z2 = 0;
     TieGames g = games(BRANDS, ROWS, one, two, a, b, t);
     for (int m = 0; m < ROWS; m++) {
         double p[3];
@@ -251,6 +251,12 @@ static void test_without_ties(void) {
     }
 }
 
+static void test_no_prior(void) {
+    double x[BRANDS], tie, cov[W * W];
+    TieGames g = puddings();
+    DIES("must be positive", ties_map(x, &tie, cov, &g, 0, DAVIDSON));
+}
+
 // With a prior: closed forms, limits, and truths drawn from it.
 static void test_prior(void) {
     enum { REPEATS = 400, ASKED = 3 };
@@ -269,7 +275,6 @@ static void test_prior(void) {
     CHECK(ties_map(x, &tie, cov, &single, 1, DAVIDSON) == BT_OK && tie > 0, "one win and one tie have no fit");
     single.wins.wins_i = none;
     CHECK(ties_map(x, &tie, cov, &single, 1, DAVIDSON) == BT_TIES_RULE, "ties alone have a fit");
-    DIES("must be positive", ties_map(x, &tie, cov, &single, 0, DAVIDSON));
     TieGames g = puddings();
     ties_mle(mle, &mle_tie, NULL, NULL, &g, 0, DAVIDSON);
     ties_covariance(mle_cov, &g, mle, mle_tie, 0, DAVIDSON);
@@ -367,6 +372,7 @@ int main(void) {
     test_truth(DAVIDSON);
     test_truth(RAO_KUPPER);
     test_without_ties();
+    test_no_prior();
     test_prior();
     test_existence();
     return report("test_ties");

@@ -184,7 +184,7 @@ static inline int ties_ladder_(const TieGames *g) {
 //   Without (2) the items stand on a ladder, wins at least one rung down and ties at most one rung apart, and wider
 //   rungs with a larger tie parameter always fit better.  Without ties: nu = 0 (theta = 1), and bt.exist decides.
 //   verdict as in bt_components, may be NULL.  Returns BT_OK, BT_NOT_CONNECTED or BT_TIES_RULE.
-//   source: own derivation, directions in which the concave log-likelihood never falls; Davidson 1970 has (1)
+//   source: own derivation: directions in which the concave log-likelihood never falls
 //   check: agrees with Newton's method on random small tables; hand-made ladders
 static inline int ties_exist(int *verdict, const TieGames *g) {
     size_t rows = (size_t)g->wins.rows;

@@ -12,7 +12,7 @@
 #include "../../ref/file/tsv.h"
 #include "../../ref/formula/ties.h"
 
-enum { GAMES_ITEMS = 200, GAMES_NAME = 32, GAMES_COUNT = 1000000000, GAMES_BYTES = 1 << 23 };
+enum { GAMES_ITEMS = 400, GAMES_NAME = 32, GAMES_COUNT = 1000000000, GAMES_BYTES = 1 << 23 };
 // most items; bytes of a name with its NUL; largest count; bytes of a file
 
 typedef struct {

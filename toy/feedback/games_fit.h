@@ -32,10 +32,9 @@ static inline void games_no_fit_(const Games *g, int code) {
         DIE("'%s': %.0f ties and no decision tell nothing about the abilities; add games", g->file, g->tied);
     }
     if (code == BT_TIES_RULE) {
-        DIE("'%s': no decision contradicts another and there are %.0f ties, so the weight of a tie grows without end; "
-            "add "
-            "games, or give a prior",
-            g->file, g->tied);
+        DIE("'%s': no circle of comparisons holds more wins than ties, so the weight of a tie grows without end; add "
+            "games, or give a prior (--prior 1)",
+            g->file);
     }
     ties_exist(verdict, &view);
     while (i < g->items - 1 && verdict[i] == 0) {
@@ -43,12 +42,13 @@ static inline void games_no_fit_(const Games *g, int code) {
     }
     if (code != BT_NOT_CONNECTED || verdict[i] == 0) {
         DIE("'%s': the fit does not settle, some pair is decided nearly always the same way; add games, or give a "
-            "prior",
+            "prior "
+            "(--prior 1)",
             g->file);
     }
     how = verdict[i] == 1 ? "never loses to" : verdict[i] == -1 ? "never beats" : "never meets";
     DIE("'%s': '%s' (alone or with others) %s the rest, so no ability is finite; add games, leave it out, or give a "
-        "prior",
+        "prior (--prior 1)",
         g->file, g->name[i], how);
 }
 
