@@ -88,7 +88,7 @@ static inline double gmm_frontier_at_kl(double *beta, const Gmm *p, const QuadRe
 
 // F: met.reward  which modes a sample uses, and how far its covariance is off      [chapter 10]
 //   share_k = (1/n) sum_i P(component k | x_i),  by responsibility, not by the nearest centre;  sums to 1
-//   returns the largest entry of |C_sample - C_mixture|, data units squared.  x (n,2), n >= 2;  share: K numbers or NULL
+//   returns the largest entry of |C_sample - C_mixture|, data units squared. x (n,2), n >= 2;  share: K numbers or NULL
 //   source: Bayes' rule
 //   check: samples of the mixture give its weights within 4 s.e.; modes that overlap are shared
 static inline double sample_against_gmm(double *share, const real *x, size_t n, const Gmm *p) {
