@@ -35,7 +35,7 @@ static inline Grid ring_grid(const Ring *ring, int n) {
     return grid_new(n, -half, half);
 }
 
-// ---- how well can the prompt be guessed? -----------------------------------------------------------------------------
+// ---- how well can the prompt be guessed? ----------------------------------------------------------------------------
 
 typedef struct {
     double accuracy; // of the best guess (Bayes): 1/prompts .. 1
@@ -108,7 +108,7 @@ static inline int ring_best_prompt(const Ring *noised, const double x[2]) {
     return guess;
 }
 
-// ---- starting from N(0, I) -------------------------------------------------------------------------------------------
+// ---- starting from N(0, I) ------------------------------------------------------------------------------------------
 
 typedef struct {
     double start_kl, start_tv; // of the true x_T from N(0, I): KL(x_T || N), total variation

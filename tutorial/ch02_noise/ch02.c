@@ -1,15 +1,14 @@
 // ch02.c: noise.  Why must the last noisy point forget the data, and what does a schedule decide?
 //
-// x_t = alpha x_0 + sigma eps.  The variance law is measured at every level.  Then the ring, whose noisy laws are closed
-// forms, says exactly what x_t still knows about its prompt, what a chain loses that stops too early, and that nine
-// schedules are one curve when the axis is the log-SNR.
+// The variance law is measured at every level.  Then the ring, whose noisy laws are closed forms, says exactly what a
+// chain loses that stops too early, and when the prompt is forgotten: at one log-SNR, in nine schedules.
 #include "../../ref/formula/forward.h"
 #include "../../ref/show/cli.h"
 #include "../../ref/show/svg.h"
 #include "../../toy/world/forget.h"
 #include "../../toy/world/paths.h"
 
-enum { LENGTHS = 5, DRAWS = 4000, GUESSES = 8000, BINS = 40, POINTS = 41 };
+enum { LENGTHS = 5, DRAWS = 8000, GUESSES = 8000, BINS = 40, POINTS = 41 };
 enum { STREAM_DATA = 1, STREAM_NOISE = 100000, STREAM_GUESS = 200000, STREAM_LAST = 300000 };
 #define FORGOTTEN 0.05 // a chain whose last alpha is larger is refused
 
@@ -52,6 +51,7 @@ static double variance_z(const char *what, Forward *forward, const Schedule *s, 
     }
     if (printed) {
         printf("%s_%d %.4f\n", what, t + 1, got);
+        printf("%s_law_%d %.4f\n", what, t + 1, abar * var0 + 1 - abar);
     }
     return (got - (abar * var0 + 1 - abar)) / sqrt((fourth - var * var) / DRAWS);
 }
@@ -117,7 +117,6 @@ static void panel(Svg *s, double abar) {
 }
 
 static void draw(const char *folder) {
-    static const char *const label[PATHS] = {"linear", "scaled", "cosine", "", "house", "", "ve", "sub-vp", "flow"};
     static const int T[4] = {10, 50, 200, 1000}, color[PATHS] = {0, 1, 2, 0, 4, 0, 3, 7, 5};
     double t[POINTS], lambda[PATHS][POINTS], bits[PATHS][POINTS], alpha, sigma;
     Svg s = svg_new(900, 760, "What the last level remembers, and when the prompt is forgotten");
@@ -142,7 +141,8 @@ static void draw(const char *folder) {
             path_at(&alpha, &sigma, &paths, p, t[k]);
             bits[p][k] = ring_guess(&ring, alpha, sigma, 48).bits; // of this path's own x_t
         }
-        svg_line(&s, t, bits[p], POINTS, palette_category(color[p]), label[p]);
+        svg_line(&s, t, bits[p], POINTS, palette_category(color[p]),
+                 p == PATH_VP || p == PATH_ZERO ? "" : path_names[p]);
     }
     svg_legend(&s, 'r');
     svg_panel(&s, 500, 420, 385, 285);
@@ -197,7 +197,7 @@ int main(int argc, char **argv) {
         char at[24];
         double abar = chain.abar[chain.T - 1];
         Start all = ring_start(&ring, -1, abar, side), one = ring_start(&ring, 0, abar, side);
-        snprintf(at, sizeof at, "%s%d", k < LENGTHS ? "" : "scaled_", chain.T);
+        snprintf(at, sizeof at, "%s%d", k < LENGTHS ? "" : "repaired_", chain.T);
         printf("alpha_%s %.6f\nstart_kl_all_%s %.3g\nstart_kl_%s %.3g\n", at, sqrt(abar), at, all.start_kl, at,
                one.start_kl);
         printf("start_mmd2_%s %.3g\ncost_kl_%s %.3g\ncost_tv_%s %.5f\n", at, one.start_mmd2, at, one.cost_kl, at,
