@@ -207,10 +207,11 @@ static void test_report(void) {
 static void test_refusals(void) {
     double K[4] = {1, 2, 2, 1}, D[4] = {1, 0, 0, 2}; // eigenvalues 3 and -1; a diagonal that is not 1
     real x[2] = {0, 1};
+    double mean[1], cov[1];
     DIES("not a kernel", vendi_kernel(K, 2, 1));
     DIES("k(x,x) = 2", vendi_kernel(D, 2, 1));
     DIES("order q = 0", vendi_kernel(D, 1, 0));
-    DIES("1 points", frechet_distance(x, x, 1, 2, 1));
+    DIES("1 points", sample_moments(mean, cov, x, 1, 1));
 }
 
 int main(void) {

@@ -151,8 +151,8 @@ static void test_histogram(void) {
     CHECK(histogram_kl(hole, smooth, 3, 0) < INFINITY, "filled bins are finite");
     NEAR(histogram_kl_bias(BINS, N), 11.0 / 6000, 1e-14, 0);
     double empty[3] = {0, 0, 0};
-    DIES("0 samples in 3 bins", histogram_kl(empty, third, 3, 0));
-    DIES("pseudo-count -1", histogram_kl(hand, third, 3, -1));
+    DIES("0 samples in 3 bins", smoothed_histogram(smooth, empty, 3, 0));
+    DIES("pseudo-count -1", smoothed_histogram(smooth, hand, 3, -1));
 }
 
 // ---- shuffled labels -----------------------------------------------------------------------------------------------

@@ -172,11 +172,14 @@ static void test_paths(void) {
 }
 
 static void test_chapter(void) {
-    Schedule s = linear(50, 1), good = linear(593, 0);
+    Schedule s = schedule_linear(50, 1e-4, 0.02), good = schedule_linear(593, 1e-4, 0.02);
+    Schedule almost = schedule_linear(592, 1e-4, 0.02);
+    refuse_memory(&s, 1);
+    refuse_memory(&good, 0);
     NEAR(sqrt(s.abar[49]), 0.7765, 1e-5, 0);
     CHECK(sqrt(good.abar[592]) < FORGOTTEN, "alpha %g", sqrt(good.abar[592]));
-    DIES("not pure noise", linear(50, 0)); // bug 3
-    DIES("alpha_T = 0.05", linear(592, 0));
+    DIES("not pure noise", refuse_memory(&s, 0)); // bug 3
+    DIES("alpha_T = 0.05", refuse_memory(&almost, 0));
     for (int t = 99; t < 400; t += 100) { // bug 1: seen in the middle of the chain
         double right = variance_z("", forward_noise, &paths.table[PATH_LINEAR], t, 0);
         double slip = variance_z("", no_root, &paths.table[PATH_LINEAR], t, 0);
@@ -194,6 +197,7 @@ static void test_chapter(void) {
     NEAR(paths.table[PATH_COSINE].abar[499], 0.493844, 1e-5, 0); // bug 2: 0.70 without the square
     schedule_free(&s);
     schedule_free(&good);
+    schedule_free(&almost);
 }
 
 int main(void) {

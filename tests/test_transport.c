@@ -237,6 +237,7 @@ static void test_refusals(void) {
     DIES("finite", assignment(match, NULL, NULL, bad, 2));
     DIES("p >= 1", wasserstein(x, x, 2, 1, 0.5));
     DIES("p >= 1", wasserstein_line(x, 2, x, 2, 0.5));
+    DIES("0 points", wasserstein(x, x, 0, 1, 2));
     DIES("0 and 2 points", wasserstein_line(x, 0, x, 2, 1));
     DIES("not a covariance", gaussian_w2_squared(m, minus, m, good, 2));
     DIES("not a covariance", gaussian_w2_squared(m, good, m, minus, 2));

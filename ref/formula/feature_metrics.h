@@ -56,34 +56,36 @@ static inline double frechet_distance(const real *x, const real *y, int n, int m
 //   source: Friedman and Dieng 2022, arXiv 2210.02410; orders q: Pasarkar and Dieng 2023, arXiv 2310.12952
 //   check: identical items 1, orthogonal n, everything twice: unchanged; q = 2 by |K|^2; golden met.vendi
 static inline double vendi_kernel(const double *K, int n, double q) {
-    double *scaled = NEW(double, size_mul((size_t)n, (size_t)n)), *lambda = NEW(double, (size_t)n);
-    double sum = 0, score;
-    size_t cell;
-    int i;
+    double *scaled, *lambda, sum = 0, low, high;
+    size_t cells = size_mul((size_t)n, (size_t)n), cell;
+    int bad, i;
     if (n < 1 || !(q > 0)) {
         DIE("vendi: %d items, order q = %g; need items and q > 0", n, q);
     }
-    for (i = 0; i < n; i++) {
-        if (!(fabs(K[(size_t)i * (size_t)n + (size_t)i] - 1) < 1e-9)) {
-            DIE("vendi: k(x,x) = %g for item %d; scale the kernel so that it is 1",
-                K[(size_t)i * (size_t)n + (size_t)i], i);
+    for (cell = 0; cell < cells; cell += (size_t)n + 1) {
+        if (!(fabs(K[cell] - 1) < 1e-9)) {
+            DIE("vendi: k(x,x) = %g for item %zu; scale the kernel so that it is 1", K[cell], cell / ((size_t)n + 1));
         }
     }
-    for (cell = 0; cell < (size_t)n * (size_t)n; cell++) {
+    scaled = NEW(double, cells);
+    lambda = NEW(double, (size_t)n);
+    for (cell = 0; cell < cells; cell++) {
         scaled[cell] = K[cell] / n;
     }
-    if (eig_symmetric(lambda, NULL, scaled, n) != 0 || lambda[0] < -1e-9) {
-        DIE("vendi: smallest eigenvalue %g; the similarities are not a kernel", lambda[0]);
-    }
+    bad = eig_symmetric(lambda, NULL, scaled, n);
     for (i = 0; i < n; i++) {
         if (lambda[i] > 0) {
             sum += q == 1 ? -lambda[i] * e_log(lambda[i]) : q < INFINITY ? e_pow(lambda[i], q) : 0;
         }
     }
-    score = q == 1 ? e_exp(sum) : q < INFINITY ? e_pow(sum, 1 / (1 - q)) : 1 / lambda[n - 1];
+    low = lambda[0];
+    high = lambda[n - 1];
     free(scaled);
     free(lambda);
-    return score;
+    if (bad || low < -1e-9) {
+        DIE("vendi: smallest eigenvalue %g; the similarities are not a kernel", low);
+    }
+    return q == 1 ? e_exp(sum) : q < INFINITY ? e_pow(sum, 1 / (1 - q)) : 1 / high;
 }
 
 // The Vendi score of points x (n,D) under the Gaussian kernel of width h (data units).  O(n^3).

@@ -25,14 +25,16 @@ typedef struct {
 static inline Permutation permutation_test(TwoSample statistic, void *user, const real *x, const real *y, int n, int m,
                                            int D, int shuffles, uint64_t seed, uint64_t stream) {
     size_t width = (size_t)D, total = (size_t)n + (size_t)m, i;
-    real *all = NEW(real, size_mul(total, width));
-    uint32_t *order = NEW(uint32_t, total);
+    real *all;
+    uint32_t *order;
     double sum = 0, square = 0, larger = 1;
     Permutation out;
     int r;
     if (shuffles < 1) {
         DIE("permutation_test: %d shuffles; at least 1 is needed, 99 for a p-value of 0.01", shuffles);
     }
+    all = NEW(real, size_mul(total, width));
+    order = NEW(uint32_t, total);
     out.observed = statistic(x, y, n, m, D, user);
     for (r = 0; r < shuffles; r++) {
         double value;

@@ -16,9 +16,8 @@
 //   source: Kuhn 1955; Jonker and Volgenant 1987
 //   check: all n! assignments for n <= 7; the prices for large n; golden met.w2
 static inline double assignment(int *match, double *u, double *v, const double *cost, int n) {
-    double *row_price = NEW(double, (size_t)n), *column_price = NEW(double, (size_t)n);
-    double *distance = NEW(double, (size_t)n), total = 0;
-    int *owner = NEW(int, (size_t)n), *before = NEW(int, (size_t)n), *done = NEW(int, (size_t)n);
+    double *row_price, *column_price, *distance, total = 0;
+    int *owner, *before, *done;
     size_t cells = size_mul((size_t)n, (size_t)n), cell;
     int row, i, j;
     for (cell = 0; cell < cells; cell++) {
@@ -27,6 +26,12 @@ static inline double assignment(int *match, double *u, double *v, const double *
                 cell % (size_t)n, cell / (size_t)n, cost[cell]);
         }
     }
+    row_price = NEW(double, (size_t)n);
+    column_price = NEW(double, (size_t)n);
+    distance = NEW(double, (size_t)n);
+    owner = NEW(int, (size_t)n);
+    before = NEW(int, (size_t)n);
+    done = NEW(int, (size_t)n);
     for (j = 0; j < n; j++) {
         owner[j] = -1; // the row that holds column j
     }
@@ -100,12 +105,13 @@ static inline double transport_root(double a, double p) {
 //   source: Kantorovich 1942
 //   check: all n! assignments; met.wp1d in one dimension; a shift d gives |d|; golden met.w2
 static inline double wasserstein(const real *x, const real *y, int n, int D, double p) {
-    double *cost = NEW(double, size_mul((size_t)n, (size_t)n)), total;
-    int *match = NEW(int, (size_t)n);
-    int i, j;
-    if (!(p >= 1)) {
-        DIE("wasserstein: p = %g; a distance needs p >= 1", p);
+    double *cost, total;
+    int *match, i, j;
+    if (n < 1 || !(p >= 1)) {
+        DIE("wasserstein: %d points, p = %g; need points and p >= 1", n, p);
     }
+    cost = NEW(double, size_mul((size_t)n, (size_t)n));
+    match = NEW(int, (size_t)n);
     for (i = 0; i < n; i++) {
         for (j = 0; j < n; j++) {
             cost[(size_t)i * (size_t)n + (size_t)j] =
@@ -124,12 +130,13 @@ static inline double wasserstein(const real *x, const real *y, int n, int D, dou
 //   source: monotone coupling; the extension of met.w1d to unequal sizes
 //   check: both samples repeated to the common multiple and met.w2; p = 1: int |F - G|; golden met.w1d
 static inline double wasserstein_line(const real *x, int n, const real *y, int m, double p) {
-    double *a = NEW(double, (size_t)n), *b = NEW(double, (size_t)m);
-    double total = 0, at = 0;
+    double *a, *b, total = 0, at = 0;
     int i, j;
     if (n < 1 || m < 1 || !(p >= 1)) {
         DIE("wasserstein_line: %d and %d points, p = %g; need points on both sides and p >= 1", n, m, p);
     }
+    a = NEW(double, (size_t)n);
+    b = NEW(double, (size_t)m);
     for (i = 0; i < n; i++) {
         a[i] = (double)x[i];
     }
@@ -151,15 +158,24 @@ static inline double wasserstein_line(const real *x, int n, const real *y, int m
     return transport_root(total / ((double)n * m), p);
 }
 
-// R = A^(1/2), symmetric, of a covariance A (n x n).  Rounding may leave an eigenvalue a little below 0 (1e-9 of the
-// largest); it counts as 0.  Anything more negative is not a covariance and dies.
+// Dies unless the symmetric A (n x n) has no negative eigenvalue.  Rounding may leave one a little below 0: up to 1e-9
+// of the largest.
+static inline void require_covariance(const double *A, int n) {
+    double *lambda = NEW(double, (size_t)n), low, high;
+    int bad = eig_symmetric(lambda, NULL, A, n);
+    low = lambda[0];
+    high = lambda[n - 1];
+    free(lambda);
+    if (bad || low < -1e-9 * fabs(high)) {
+        DIE("this is not a covariance: its eigenvalues run from %g to %g; check the moments", low, high);
+    }
+}
+
+// R = A^(1/2), symmetric, of a covariance A (n x n).  An eigenvalue that rounding left below 0 counts as 0.
 static inline void root_of_covariance(double *R, const double *A, int n) {
     double *lambda = NEW(double, (size_t)n), *vec = NEW(double, (size_t)n *(size_t)n);
     int i, j, k;
-    if (eig_symmetric(lambda, vec, A, n) != 0 || lambda[0] < -1e-9 * fabs(lambda[n - 1])) {
-        DIE("root_of_covariance: smallest eigenvalue %g, largest %g; this is not a covariance", lambda[0],
-            lambda[n - 1]);
-    }
+    eig_symmetric(lambda, vec, A, n);
     for (i = 0; i < n; i++) {
         for (j = 0; j < n; j++) {
             R[i * n + j] = 0;
@@ -181,9 +197,14 @@ static inline void root_of_covariance(double *R, const double *A, int n) {
 //   check: 2 x 2 by trace and determinant; diagonal; rank one; the assignment of large samples; golden met.fid
 static inline double gaussian_w2_squared(const double *m1, const double *C1, const double *m2, const double *C2,
                                          int D) {
-    double *R = NEW(double, (size_t)D *(size_t)D), *S = NEW(double, (size_t)D *(size_t)D);
-    double *T = NEW(double, (size_t)D *(size_t)D), *lambda = NEW(double, (size_t)D), sum = 0;
+    double *R, *S, *T, *lambda, sum = 0;
     int i, j, k;
+    require_covariance(C1, D);
+    require_covariance(C2, D);
+    R = NEW(double, (size_t)D *(size_t)D);
+    S = NEW(double, (size_t)D *(size_t)D);
+    T = NEW(double, (size_t)D *(size_t)D);
+    lambda = NEW(double, (size_t)D);
     root_of_covariance(R, C1, D);
     for (i = 0; i < D; i++) { // S = R C2, T = S R
         for (j = 0; j < D; j++) {
@@ -199,10 +220,7 @@ static inline double gaussian_w2_squared(const double *m1, const double *C1, con
             }
         }
     }
-    if (eig_symmetric(lambda, NULL, T, D) != 0 || lambda[0] < -1e-9 * fabs(lambda[D - 1])) {
-        DIE("gaussian_w2_squared: eigenvalues of C1 C2 from %g to %g; one of them is not a covariance", lambda[0],
-            lambda[D - 1]);
-    }
+    eig_symmetric(lambda, NULL, T, D);
     for (i = 0; i < D; i++) {
         sum += (m1[i] - m2[i]) * (m1[i] - m2[i]) + C1[i * D + i] + C2[i * D + i];
         sum -= 2 * sqrt(lambda[i] > 0 ? lambda[i] : 0);

@@ -128,13 +128,20 @@ static inline Start ring_start(const Ring *ring, int c, double abar, int n) {
     double half = fmax(noised.radius + 6 * noised.std, 6);
     Grid at_T = grid_new(n, -half, half), at_0 = ring_grid(ring, n);
     size_t cells = grid_cells(&at_T), width = (size_t)n, i, j, k;
-    double *x_T = NEW(double, cells), *w = NEW(double, cells), *kernel = NEW(double, cells);
-    double *rows = NEW(double, cells), *data = NEW(double, cells), *out = NEW(double, cells);
-    Gmm law = ring_gmm(&noised, c), unit = ring_gmm(&normal, -1);
+    double *x_T, *w, *kernel, *rows, *data, *out;
+    Gmm law, unit;
     Start s;
     if (!(sigma >= 1.5 * at_T.h) || !(ring->std >= 1.5 * at_0.h)) {
         DIE("ring_start: noise %g on cells of width %g; use a finer grid or more noise", sigma, at_T.h);
     }
+    x_T = NEW(double, cells);
+    w = NEW(double, cells);
+    kernel = NEW(double, cells);
+    rows = NEW(double, cells);
+    data = NEW(double, cells);
+    out = NEW(double, cells);
+    law = ring_gmm(&noised, c);
+    unit = ring_gmm(&normal, -1);
     ring_grid_ref(x_T, &at_T, &noised, c);
     ring_grid_ref(w, &at_T, &normal, -1);
     ring_grid_ref(data, &at_0, ring, c);

@@ -8,7 +8,7 @@
 #include "../../toy/world/forget.h"
 #include "../../toy/world/paths.h"
 
-enum { LENGTHS = 5, DRAWS = 8000, GUESSES = 8000, BINS = 40, POINTS = 41 };
+enum { LENGTHS = 6, DRAWS = 8000, GUESSES = 8000, BINS = 40, POINTS = 41 };
 enum { STREAM_DATA = 1, STREAM_NOISE = 100000, STREAM_GUESS = 200000, STREAM_LAST = 300000 };
 #define FORGOTTEN 0.05 // a chain whose last alpha is larger is refused
 
@@ -16,13 +16,11 @@ static uint64_t seed = 1;
 static Ring ring;
 static Paths paths; // tables of 1000 levels
 
-// The linear schedule from beta = 1e-4 to 0.02.  Dies when its last level still remembers the data, unless allowed.
-static Schedule linear(int T, int allow_memory) {
-    Schedule s = schedule_linear(T, 1e-4, 0.02);
-    if (!allow_memory) {
-        schedule_require_noise(&s, FORGOTTEN);
+// Dies when the last level still remembers the data, unless that is allowed.
+static void refuse_memory(const Schedule *s, int allowed) {
+    if (!allowed) {
+        schedule_require_noise(s, FORGOTTEN);
     }
-    return s;
 }
 
 // ---- 1. the variance law -------------------------------------------------------------------------------------------
@@ -158,7 +156,7 @@ static void draw(const char *folder) {
 // ---- the lecture ---------------------------------------------------------------------------------------------------
 
 int main(int argc, char **argv) {
-    static const int T[LENGTHS] = {10, 50, 200, 600, 1000};
+    static const int T[LENGTHS] = {10, 50, 200, 600, 1000, 50};
     int quick = 0, steps = 1000, allow_memory = 0, numbers = 0, wrong = 0;
     const char *out = NULL;
     Option options[] = {OPT_SEED(&seed), OPT_QUICK(&quick), OPT_OUT(&out),
@@ -169,7 +167,8 @@ int main(int argc, char **argv) {
     real kept[64];
     double worst[2] = {0, 0}, square = 0, closure = 0;
     ring = ring_new();
-    Schedule s = linear(steps, allow_memory);
+    Schedule s = schedule_linear(steps, 1e-4, 0.02);
+    refuse_memory(&s, allow_memory);
     int stride = quick ? (s.T + 49) / 50 : 1;
     paths = paths_new(1000);
 
@@ -192,16 +191,16 @@ int main(int argc, char **argv) {
     wrong |= worst[0] > 5 || (steps >= 100 && worst[1] < 5) || closure > 1e-12;
 
     puts("# 2. a chain that stops too early: what x_T remembers, and what a perfect sampler makes of it");
-    for (int k = 0; k <= LENGTHS; k++) { // the last one: 50 steps again, with both ends times 20
-        Schedule chain = k < LENGTHS ? linear(T[k], 1) : schedule_linear(50, 20 * 1e-4, 20 * 0.02);
+    for (int k = 0; k < LENGTHS; k++) { // the last one: 50 steps again, with both ends times 20
+        double scale = k < LENGTHS - 1 ? 1 : 20;
+        Schedule chain = schedule_linear(T[k], scale * 1e-4, scale * 0.02);
         char at[24];
         double abar = chain.abar[chain.T - 1];
         Start all = ring_start(&ring, -1, abar, side), one = ring_start(&ring, 0, abar, side);
-        snprintf(at, sizeof at, "%s%d", k < LENGTHS ? "" : "repaired_", chain.T);
-        printf("alpha_%s %.6f\nstart_kl_all_%s %.3g\nstart_kl_%s %.3g\n", at, sqrt(abar), at, all.start_kl, at,
-               one.start_kl);
-        printf("start_mmd2_%s %.3g\ncost_kl_%s %.3g\ncost_tv_%s %.5f\n", at, one.start_mmd2, at, one.cost_kl, at,
-               one.cost_tv);
+        snprintf(at, sizeof at, "%s%d", scale == 1 ? "" : "repaired_", chain.T);
+        printf("alpha_%s %.6f\nstart_kl_all_%s %.3g\n", at, sqrt(abar), at, all.start_kl);
+        printf("start_kl_%s %.3g\nstart_mmd2_%s %.3g\n", at, one.start_kl, at, one.start_mmd2);
+        printf("cost_kl_%s %.3g\ncost_tv_%s %.5f\n", at, one.cost_kl, at, one.cost_tv);
         printf("cost_tv_all_%s %.5f\npull_%s %.5f\n", at, all.cost_tv, at, one.pull);
         kept[numbers++] = (real)one.cost_tv;
         wrong |= one.cost_kl > one.start_kl || one.cost_tv > one.start_tv + 1e-9 || all.cost_kl > all.start_kl + 1e-12;
@@ -237,8 +236,7 @@ int main(int argc, char **argv) {
         printf("first_gain_%s %.4f\n", path_names[p], 1 / sqrt(1 - schedule_beta(&paths.table[p], 999)));
         printf("second_gain_%s %.4f\n", path_names[p], 1 / sqrt(1 - schedule_beta(&paths.table[p], 998)));
     }
-    double root = e_cos(PI / 2 * 0.508 / 1.008) / e_cos(PI / 2 * 0.008 / 1.008),
-           cosine = paths.table[PATH_COSINE].abar[499];
+    double cosine = paths.table[PATH_COSINE].abar[499], root = e_cos(PI * 0.254 / 1.008) / e_cos(PI * 0.004 / 1.008);
     printf("cosine_half %.6f\ncosine_half_exact %.6f\ncosine_half_no_square %.6f\n", cosine, root * root, root);
     wrong |= fabs(cosine - root * root) > 1e-9;
     if (out != NULL) {
@@ -246,5 +244,7 @@ int main(int argc, char **argv) {
     }
     printf("inspect %.3f variance_worst_z\nexpect 0 to 5\n", worst[0]);
     printf("hash %016llx\n", (unsigned long long)hash_reals(HASH_START, kept, (size_t)numbers));
+    schedule_free(&s);
+    paths_free(&paths);
     return wrong;
 }
