@@ -4,12 +4,15 @@
 
 #include "../../ref/core/optim.h"
 #include "../../ref/formula/forward.h"
+#include "../../ref/formula/loss_weights.h"
 #include "../../ref/formula/schedule.h"
 #include "../../ref/show/progress.h"
 #include "../world/world.h"
 #include "chain.h"
 
-typedef void (*TrainWatch)(void *user, Net *net, const real *average, int step, double loss);
+// Called while training; net holds the running average of the parameters meanwhile, loss is the mean eps-loss per number
+// since the last call.
+typedef void (*TrainWatch)(void *user, Net *net, int step, double loss);
 
 typedef struct {
     int steps;
@@ -17,7 +20,8 @@ typedef struct {
     double forget;      // chance that a row loses its prompt and trains the null prompt
     const real *weight; // T factors of the eps-loss, one a level
     int micro;          // rows that go through the net together; the result does not depend on it, memory does
-    TrainWatch watch;   // called after every step with the running average of the parameters, or NULL
+    int every;          // steps between two calls of watch
+    TrainWatch watch;   // or NULL
     void *user;
 } TrainPlan;
 
@@ -45,6 +49,18 @@ static inline double denoiser_gradient(Net *net, real *eps, const real *x, const
     return loss;
 }
 
+// Lets plan->watch see the averaged parameters; the training does not notice.
+static inline void train_look(Net *net, const real *average, const TrainPlan *plan, int step, double loss) {
+    real *kept = NEW(real, net->np);
+    memcpy(kept, net->p, net->np * sizeof(real));
+    memcpy(net->p, average, net->np * sizeof(real));
+    net_changed(net);
+    plan->watch(plan->user, net, step, loss);
+    memcpy(net->p, kept, net->np * sizeof(real));
+    net_changed(net);
+    free(kept);
+}
+
 // Minimises E weight_t |eps_hat(x_t, t, c) - eps|^2 over data, levels and noise, by Adam, and leaves the running average
 // of the parameters in the net.  Returns the eps-loss per number over the last tenth of the steps.
 static inline double train_weighted(Net *net, const World *w, const Schedule *schedule, const TrainPlan *plan,
@@ -55,7 +71,7 @@ static inline double train_weighted(Net *net, const World *w, const Schedule *sc
     int *c = NEW(int, B), step, b, steps = plan->steps;
     Adam adam = adam_new(net, plan->rate);
     Progress bar = progress_start("train the denoiser", "loss", steps);
-    double loss = 0, mean_loss = 0;
+    double loss = 0, recent = 0, mean_loss = 0;
     for (step = 0; step < steps; step++) {
         uint64_t first = (uint64_t)step * B;
         w->draw(w, x, c, B, seed, w->stream + TRAIN_DATA, first);
@@ -75,7 +91,11 @@ static inline double train_weighted(Net *net, const World *w, const Schedule *sc
         ema_update(ema, net, step < 100 ? 0.9 : 0.99);
         mean_loss += step < steps * 9 / 10 ? 0 : loss / (steps - steps * 9 / 10);
         if (plan->watch != NULL) {
-            plan->watch(plan->user, net, ema, step, loss);
+            recent += loss / plan->every;
+            if ((step + 1) % plan->every == 0) {
+                train_look(net, ema, plan, step + 1, recent);
+                recent = 0;
+            }
         }
         progress_step(&bar, step + 1, loss);
     }
@@ -92,6 +112,29 @@ static inline double train_weighted(Net *net, const World *w, const Schedule *sc
     return mean_loss;
 }
 
+// Weights of the eps-loss that chapter 5 compares: 1; 1/alpha; 1/alpha^2, which is the v-loss; min-SNR with gamma = 5;
+// P2 with k = gamma = 1.
+typedef enum { WEIGHT_ONE, WEIGHT_BETWEEN, WEIGHT_V, WEIGHT_MINSNR, WEIGHT_P2, TRAIN_WEIGHTS } TrainWeight;
+
+// w (T): the rule at every level, scaled to the mean 1 over the levels.
+static inline void train_weights(real *w, const Schedule *schedule, TrainWeight rule) {
+    double *raw = NEW(double, (size_t)schedule->T), mean = 0;
+    int k;
+    for (k = 0; k < schedule->T; k++) {
+        double abar = schedule_abar(schedule, k);
+        raw[k] = rule == WEIGHT_ONE       ? 1
+                 : rule == WEIGHT_BETWEEN ? sqrt(v_loss_per_eps_loss(abar))
+                 : rule == WEIGHT_V       ? v_loss_per_eps_loss(abar)
+                 : rule == WEIGHT_MINSNR  ? minsnr_weight_eps(abar, 5)
+                                          : p2_weight_eps(abar, 1, 1);
+        mean += raw[k] / schedule->T;
+    }
+    for (k = 0; k < schedule->T; k++) {
+        w[k] = (real)(raw[k] / mean);
+    }
+    free(raw);
+}
+
 // The usual plan, with weight 1/alpha.  The minimiser does not depend on the weight; the training does: with weight 1
 // (eps-loss) the noisy levels, where the prompt decides what appears, hardly train, with 1/alpha^2 (v-loss) the last
 // details do not; this is between the two (chapter 5 measures it).  One row in ten forgets its prompt, so that the same
@@ -99,7 +142,7 @@ static inline double train_weighted(Net *net, const World *w, const Schedule *sc
 static inline double train_denoiser(Net *net, const World *w, const Schedule *schedule, int steps, double rate,
                                     uint64_t seed) {
     real *weight = NEW(real, (size_t)schedule->T);
-    TrainPlan plan = {steps, rate, 0.1, weight, TRAIN_ROWS, NULL, NULL};
+    TrainPlan plan = {steps, rate, 0.1, weight, TRAIN_ROWS, 1, NULL, NULL};
     double loss;
     int k;
     for (k = 0; k < schedule->T; k++) {
