@@ -1,6 +1,6 @@
-// test_denoiser.c: chapter 5's parts.  Backpropagation by hand and its two wrong forms; the exam of the ring, which must
-// give the exact denoiser full marks and a known fault its exact price; watching does not change training; guidance
-// keeps its limits on the ring and its variances on the line.
+// test_denoiser.c: chapter 5's parts.  Backpropagation by hand and its two wrong forms; the exam of the ring, which
+// must give the exact denoiser full marks and a known fault its exact price; watching does not change training;
+// guidance keeps its limits on the ring and its variances on the line.
 #include "death.h"
 
 #include "../toy/model/hand.h"
@@ -72,7 +72,7 @@ static void test_exam(void) {
     ring_exam_free(&e);
 }
 
-// ---- training ----------------------------------------------------------------------------------------------------------
+// ---- training ----------------------------------------------------------------------------------------------------
 
 static int calls, last_step;
 static double heard;
@@ -130,7 +130,7 @@ static void test_training(void) {
     net_free(&three);
 }
 
-// ---- guidance ----------------------------------------------------------------------------------------------------------
+// ---- guidance ----------------------------------------------------------------------------------------------------
 
 static void test_guided(void) {
     World w = ring_world(&ring, NULL);

@@ -91,7 +91,7 @@ static void test_languages(void) {
     NEAR(flow_time_logit_normal(0.3, -1, 2), 1 / (1 + exp(0.4)), 1e-12, 0);
 }
 
-// No level of a schedule may produce an infinity: a limit where there is one, a death that says why where there is none.
+// No level of a schedule may produce an infinity: a limit where there is one, else a death that says why.
 static void test_ends(void) {
     NEAR(minsnr_weight_eps(0, 5), 1, 0, 0);
     NEAR(minsnr_weight_x0(0, 5), 0, 0, 0);
@@ -185,7 +185,7 @@ static void test_edm(void) {
     NEAR(edm_training_sigma(-1), exp(-2.4), 1e-14, 0);
 }
 
-// ---- the gradient of a batch does not depend on how the batch is cut (bug 11) ------------------------------------------
+// ---- the gradient of a batch does not depend on how the batch is cut (bug 11) ------------------------------------
 
 static void test_micro_batches(void) {
     enum { ROWS = 200, T = 16 };

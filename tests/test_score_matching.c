@@ -106,7 +106,7 @@ static void test_objective(void) {
     DIES("sigma = 0", dsm_loss(NULL, score, x, clean, 1, 0, 2));
 }
 
-// ---- a linear model: its training has an exact end ---------------------------------------------------------------------
+// ---- a linear model: its training has an exact end ---------------------------------------------------------------
 
 enum { F = 3, ROWS = 300 }; // features 1, x_1, x_2; eps_hat = W' phi
 

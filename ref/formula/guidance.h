@@ -136,7 +136,7 @@ static inline double cfg_dynthresh(real *out, double *quantile, const real *x0, 
 }
 
 // F: cfg.counterexample   guidance does not sample p(x)^(1-s) p(x|c)^s                           [chapter 5]
-//   p(x|c) = N(0, 1), p(x) = N(0, 2), VE noise from infinity to 0.  Exact denoisers, guided with scale s, end at N(0, V):
+//   p(x|c) = N(0, 1), p(x) = N(0, 2), VE noise from infinity to 0.  Exact denoisers with scale s end at N(0, V):
 //   ODE (DDIM, eta = 0):            V = 2^(1-s)
 //   SDE (DDPM, eta = 1):            V = (2 - 2^(2-2s)) / (2s - 1)
 //   the sharpened conditional:      V = 2/(1 + s)

@@ -61,7 +61,7 @@ static inline void dsm_finish(DsmFloor *f, double alpha, double sigma, int d) {
 
 // F: dsm.min       the least denoising loss at one noise level                                   [chapter 5]
 //   E|eps - eps_hat|^2 >= d - sigma^2 J = alpha^2/sigma^2 mmse,   J = E|grad log p_t|^2,  mmse = E tr Cov[x_0|x_t]
-//   least x_0 loss: mmse;  v loss (alpha^2 + sigma^2 = 1): mmse/sigma^2;  EDM's loss of D: mmse.   SUM over d dimensions
+//   least x_0 loss: mmse;  v loss (alpha^2 + sigma^2 = 1): mmse/sigma^2;  EDM's D: mmse.   SUM over d dimensions
 //   reached by eps_hat = E[eps|x_t] alone; the excess of any other is E|eps_hat - E[eps|x_t]|^2
 //   limits: sigma -> 0: d.   alpha -> 0: 0.   a point mass: 0.   data N(m, v I): d alpha^2 v/(alpha^2 v + sigma^2)
 //   source: orthogonality of conditional expectation; Tweedie

@@ -1,8 +1,8 @@
 // hand.h: backpropagation by hand in the smallest network that has a shared node, and the two ways to get it wrong.
 //
-// Rows with the same prompt read the same row e[c] of a table, so the gradient of e[c] is a sum over these rows.  `=` in
-// the place of `+=` keeps the last row only; a gradient that is not set to zero before the next step keeps the last one
-// too.  Both train, somehow, and neither crashes: only finite differences show them.
+// Rows with the same prompt read the same row e[c] of a table, so the gradient of e[c] is a sum over these rows.  `=`
+// in the place of `+=` keeps the last row only; a gradient that is not set to zero before the next step keeps the last
+// one too.  Both train, somehow, and neither crashes: only finite differences show them.
 #ifndef TILT_HAND_H
 #define TILT_HAND_H
 

@@ -10,8 +10,8 @@
 #include "../world/world.h"
 #include "chain.h"
 
-// Called while training; net holds the running average of the parameters meanwhile, loss is the mean eps-loss per number
-// since the last call.
+// Called while training.  Meanwhile net holds the running average of the parameters; loss is the mean eps-loss per
+// number since the last call.
 typedef void (*TrainWatch)(void *user, Net *net, int step, double loss);
 
 typedef struct {
@@ -61,8 +61,8 @@ static inline void train_look(Net *net, const real *average, const TrainPlan *pl
     free(kept);
 }
 
-// Minimises E weight_t |eps_hat(x_t, t, c) - eps|^2 over data, levels and noise, by Adam, and leaves the running average
-// of the parameters in the net.  Returns the eps-loss per number over the last tenth of the steps.
+// Minimises E weight_t |eps_hat(x_t, t, c) - eps|^2 over data, levels and noise, by Adam, and leaves the running
+// average of the parameters in the net.  Returns the eps-loss per number over the last tenth of the steps.
 static inline double train_weighted(Net *net, const World *w, const Schedule *schedule, const TrainPlan *plan,
                                     uint64_t seed) {
     enum { B = TRAIN_ROWS, TRAIN_DATA = 100, TRAIN_NOISE, TRAIN_LEVEL, TRAIN_DROP }; // streams

@@ -1,6 +1,6 @@
 // guided_line.h: guidance where everything is known: p(x|c) = N(0, 1) and p(x) = N(0, 2) on a line.
 //
-// Both noised laws are Gaussian, both denoisers linear, so is the guided one, and the chain keeps a Gaussian a Gaussian.
+// Both noised laws are Gaussian, both denoisers linear, so is the guided one; the chain keeps a Gaussian a Gaussian.
 // Its variance is computed twice: from samples, and by the recursion that the steps apply to a variance.
 #ifndef TILT_GUIDED_LINE_H
 #define TILT_GUIDED_LINE_H

@@ -4,7 +4,7 @@
 // The first part is the floor (ref/formula/score_matching.h), known without a sample; the second is the excess.  The
 // excess is a mean of small squares, so a few thousand rows measure it; as a difference of two losses it would drown in
 // the noise of the loss.  Both are kept, because they must agree.
-// A cell is a level and a prompt: number RING_VOICES level + prompt + 1, prompt -1 first.  Sums over the two dimensions.
+// A cell is a level with a prompt, number RING_VOICES level + prompt + 1, prompt -1 first.  Sums over two dimensions.
 #ifndef TILT_RING_EXAM_H
 #define TILT_RING_EXAM_H
 
