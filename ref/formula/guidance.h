@@ -36,16 +36,12 @@ static inline void cfg_combine_w(real *out, const real *eps_u, const real *eps_c
     combine(out, 1 + w, eps_c, -w, eps_u, n);
 }
 
-// F: cfg.negprompt the negative prompt: what to move away from takes the place of the null prompt   [chapter 5]
+// F: negprompt cfg.negprompt  a negative prompt takes the place of the null prompt             [chapter 5]
 //   eps = eps_neg + s (eps_pos - eps_neg)
 //   limits: s = 1: the negative prompt has no effect at all.   eps_neg of the null prompt: cfg.eps
 //   It does not sample p(x|pos)^s / p(x|neg)^(s-1), for the reason of cfg.counterexample
 //   source: community practice; huggingface/diffusers pipelines put it in the unconditional slot
 //   check: the null prompt recovers cfg.eps; s = 1; golden cfg.eps
-// F: negprompt     another name of cfg.negprompt                                                 [chapter 5]
-//   eps = eps_neg + s (eps_pos - eps_neg)
-//   source: community practice
-//   check: cfg.negprompt
 static inline void cfg_negative(real *out, const real *eps_neg, const real *eps_pos, double s, size_t n) {
     cfg_combine(out, eps_neg, eps_pos, s, n);
 }
@@ -108,17 +104,19 @@ static inline int cfg_ascending(const void *a, const void *b) {
 //   source: Saharia et al. 2022, arXiv 2205.11487
 //   check: both limits; order kept; golden cfg.dynthresh
 static inline double cfg_dynthresh(real *out, double *quantile, const real *x0, double ratio, size_t n) {
-    double *sorted = NEW(double, n);
-    double at, s;
+    double *sorted, at, s;
     size_t i, low;
     if (n < 1 || !(ratio >= 0 && ratio <= 1)) {
         DIE("cfg_dynthresh: quantile %g of %zu numbers; need 0 <= ratio <= 1 and a number", ratio, n);
     }
     for (i = 0; i < n; i++) {
-        sorted[i] = fabs((double)x0[i]);
-        if (!(sorted[i] < HUGE_VAL)) {
+        if (!(fabs((double)x0[i]) < HUGE_VAL)) {
             DIE("cfg_dynthresh: number %zu of the sample is %g; look for a division by alpha", i, (double)x0[i]);
         }
+    }
+    sorted = NEW(double, n);
+    for (i = 0; i < n; i++) {
+        sorted[i] = fabs((double)x0[i]);
     }
     qsort(sorted, n, sizeof *sorted, cfg_ascending);
     at = ratio * (double)(n - 1);

@@ -67,7 +67,8 @@ static inline void dsm_finish(DsmFloor *f, double alpha, double sigma, int d) {
 //   source: orthogonality of conditional expectation; Tweedie
 //   check: the two routes; Gaussian data; half the step; golden dsm.floor2d dsm.floor1d
 static inline DsmFloor dsm_floor_step(const Gmm *clean, double alpha, double sigma, double fineness) {
-    Gmm noised = gmm_new(clean->K);
+    double block[7 * GMM_MAX_K];
+    Gmm noised = gmm_on(block, clean->K);
     double low[2] = {HUGE_VAL, HUGE_VAL}, high[2] = {-HUGE_VAL, -HUGE_VAL}, narrowest = HUGE_VAL;
     DsmFloor f = {0, 0, 0, 0, 0, 0, 0, 0};
     DsmAxis ax, ay;
@@ -103,7 +104,6 @@ static inline DsmFloor dsm_floor_step(const Gmm *clean, double alpha, double sig
             f.entropy -= mass * logp;
         }
     }
-    gmm_free(&noised);
     dsm_finish(&f, alpha, sigma, 2);
     return f;
 }
@@ -200,6 +200,8 @@ static inline void dsm_linear_fit(double *W, const real *phi, const real *target
         stuck = A[j * F + j] * A[j * F + j] > 1e-12 * b[j] ? stuck : j;
     }
     if (stuck >= 0) {
+        free(A);
+        free(b);
         DIE("dsm_linear_fit: %d rows do not determine %d features (stuck at feature %d); more rows or fewer features",
             n, F, stuck);
     }
