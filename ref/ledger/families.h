@@ -8,6 +8,7 @@
 #include "double.h" // first
 
 #include "families_decoding.h"
+#include "families_losses.h"
 #include "families_metrics.h"
 #include "families_mixture.h"
 #include "families_policy.h"
@@ -31,6 +32,9 @@ static const char *const formula_headers[] = {
     "ref/formula/schedule.h",
     "ref/formula/forward.h",
     "ref/formula/mixture.h",
+    "ref/formula/loss_weights.h",
+    "ref/formula/score_matching.h",
+    "ref/formula/guidance.h",
     "ref/formula/sampler.h",
     "ref/formula/path.h",
     "ref/formula/update.h",
@@ -85,13 +89,13 @@ static const Family families[] = {
     {"fwd.subvp", family_fwd_subvp, "fwd.subvp"},
     {"fwd.flow", family_fwd_flow, "fwd.flow"},
     {"ddpm.posterior", family_ddpm_posterior, "fwd.posterior"},
-    {"loss.weights", NULL, ""},
-    {"edm.precond", NULL, ""},
+    {"loss.weights", family_loss_weights, "loss.minsnr loss.p2"},
+    {"edm.precond", family_edm_precond, "edm.precond"},
     {"gmm.vp", family_gmm_vp, "gmm.noised gmm.score gmm.hess gmm.denoise pf.ode conv.table conv.all tweedie fwd.vp"},
     {"gmm.flow", family_gmm_flow, "flow.velocity gmm.noised gmm.score gmm.denoise conv.table conv.all"},
     {"gmm.ve", family_gmm_ve, "edm.denoiser gmm.noised gmm.score gmm.denoise"},
-    {"dsm.floor2d", NULL, ""},
-    {"dsm.floor1d", NULL, ""},
+    {"dsm.floor2d", family_dsm_floor2d, "dsm.min dsm.obj"},
+    {"dsm.floor1d", family_dsm_floor1d, "dsm.min loss.minsnr"},
     {"ddpm.step", family_ddpm_step, "ddpm.step step.logprob"},
     {"ddim.step", family_ddim_step, "ddim.step"},
     {"dpmpp.2m", family_dpmpp_2m, "dpm.1 dpmpp.2m"},
@@ -120,9 +124,9 @@ static const Family families[] = {
     {"order.flow", family_order_flow, "flow.euler flow.midpoint"},
     {"pf.loglik", family_pf_loglik, "pf.loglik pf.exact"},
     {"guid.power", NULL, ""},
-    {"cfg.eps", NULL, ""},
-    {"cfg.counterexample", NULL, ""},
-    {"cfg.dynthresh", NULL, ""},
+    {"cfg.eps", family_cfg_eps, "cfg.eps cfg.negprompt negprompt"},
+    {"cfg.counterexample", family_cfg_counterexample, "cfg.counterexample"},
+    {"cfg.dynthresh", family_cfg_dynthresh, "cfg.dynthresh"},
     {"mdp.logprob", family_mdp_logprob, "mdp.logprob"},
     {"flowsde.kl", family_flowsde_kl, "flowsde.kl mdp.kl"},
     {"mdp.pathkl", family_mdp_pathkl, "mdp.chain mdp.kl"},

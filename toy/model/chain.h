@@ -8,6 +8,7 @@
 #define TILT_CHAIN_H
 
 #include "../../ref/core/net.h"
+#include "../../ref/formula/guidance.h"
 #include "../../ref/formula/optimal_variance.h"
 #include "../../ref/formula/sampler.h"
 #include "../../ref/formula/schedule.h"
@@ -35,18 +36,17 @@ static inline void chain_free(Chain *chain) {
 
 // eps (n x dim) of the chain at level k, with guidance.  x (n x dim), c (n).
 static inline void chain_eps(real *eps, Net *net, const Chain *chain, const real *x, int k, const int *c, int n) {
-    size_t numbers = (size_t)n * (size_t)net->in, i;
+    size_t numbers = (size_t)n * (size_t)net->in;
     real *t = NEW(real, (size_t)n);
-    for (i = 0; i < (size_t)n; i++) {
+    int i;
+    for (i = 0; i < n; i++) {
         t[i] = (real)k;
     }
     net->forward(net, eps, x, t, c, n);
     if (chain->guidance != 1) {
         real *uncond = NEW(real, numbers);
         net->forward(net, uncond, x, t, NULL, n);
-        for (i = 0; i < numbers; i++) {
-            eps[i] = uncond[i] + (real)chain->guidance * (eps[i] - uncond[i]);
-        }
+        cfg_combine(eps, uncond, eps, chain->guidance, numbers);
         free(uncond);
     }
     free(t);
