@@ -1,7 +1,7 @@
 // transport.h: Wasserstein distances: the least work that turns one sample, or one Gaussian, into another.
 //
 // Everything is exact: the best assignment of two equal samples in any dimension, two samples of any sizes on the line,
-// two Gaussians.  An assignment costs O(n^3) time and n^2 doubles; n = 1000 takes about a second.
+// two Gaussians.  An assignment costs at most O(n^3) time and n^2 doubles: fit for some thousand points.
 #ifndef TILT_TRANSPORT_H
 #define TILT_TRANSPORT_H
 
