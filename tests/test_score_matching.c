@@ -4,6 +4,7 @@
 #include "death.h"
 
 #include "../ref/core/net.h"
+#include "../ref/formula/loss_weights.h"
 #include "../ref/formula/score_matching.h"
 #include "../toy/model/train.h"
 
@@ -256,11 +257,61 @@ static void test_de_bruijn(void) {
     gmm_free(&g);
 }
 
+// The bound of a perfect denoiser on a schedule is what its cleaner end knows about x_0 more than its noisier end:
+// sum (SNR_s - SNR_t)/2 mmse = I(x_0; x_s) - I(x_0; x_t),   I = h(x_sigma) - h(N(0, sigma^2 I)) in VE coordinates.
+static void test_bound_is_information(void) {
+    enum { STEPS = 60 };
+    Gmm p = three();
+    double first = 0.05, last = 6, sum = 0, know[2];
+    for (int k = 0; k < STEPS; k++) {
+        double low = first * pow(last / first, (double)k / STEPS), high = low * pow(last / first, 1.0 / STEPS);
+        double middle = sqrt(low * high), abar = middle / (1 + middle);
+        double mmse = dsm_floor(&p, alpha_of(abar), sigma_of(abar)).mmse;
+        sum += vlb_weight_x0(low / (1 + low), high / (1 + high)) * mmse;
+    }
+    for (int end = 0; end < 2; end++) {
+        double sigma = 1 / sqrt(end == 0 ? first : last);
+        know[end] = dsm_entropy(&p, sigma) - log(2 * PI * exp(1.0) * sigma * sigma);
+    }
+    NEAR(sum, know[1] - know[0], 1e-3, 0);
+    gmm_free(&p);
+}
+
+// The exact velocity has the least flow loss, mmse/t^2.
+static void test_flow_floor(void) {
+    enum { N = 20000 };
+    Gmm p = three();
+    for (double t = 0.2; t < 1; t += 0.35) {
+        double sum = 0, square = 0;
+        for (uint64_t i = 0; i < N; i++) {
+            double x0[2], at[2], u[2];
+            real clean[2], noise[2], x[2], u_hat[2];
+            gmm_sample(x0, &p, 6, 1, i);
+            rng_fill_normal(noise, 2, 6, 2, 2 * i);
+            clean[0] = (real)x0[0];
+            clean[1] = (real)x0[1];
+            forward_noise_path(x, clean, noise, 1 - t, t, 2);
+            at[0] = (double)x[0];
+            at[1] = (double)x[1];
+            gmm_velocity(u, &p, at, t);
+            u_hat[0] = (real)u[0];
+            u_hat[1] = (real)u[1];
+            double loss = flow_loss(NULL, u_hat, clean, noise, 2);
+            sum += loss / N;
+            square += loss * loss / N;
+        }
+        AGREES(sum, sqrt((square - sum * sum) / N), dsm_floor(&p, 1 - t, t).mmse / (t * t));
+    }
+    gmm_free(&p);
+}
+
 int main(void) {
     test_floor();
     test_objective();
     test_linear();
     test_linear_population();
     test_de_bruijn();
+    test_bound_is_information();
+    test_flow_floor();
     return report("test_score_matching");
 }

@@ -53,7 +53,7 @@ static inline double v_loss_per_eps_loss(double abar) {
 //   limits: abar_t = 0: x_0 and v weights are finite, the eps weight is an error.   abar_s = 1: the last step has
 //   variance 0, its term is a likelihood of data and no KL: an error
 //   source: Ho et al. 2020, arXiv 2006.11239; Kingma et al. 2021, arXiv 2107.00630
-//   check: step_kl of the sampler; Gaussian data: the sum is 1/2 log((1 + SNR_1 v)/(1 + SNR_0 v)) on two schedules
+//   check: step_kl of the sampler; two schedules on Gaussian data; the information in x_t of a mixture
 static inline double vlb_weight_x0(double abar_t, double abar_s) {
     require_abar(abar_t, "vlb_weight_x0");
     require_abar(abar_s, "vlb_weight_x0");
