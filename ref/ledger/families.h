@@ -14,6 +14,7 @@
 #include "families_sampler.h"
 #include "families_schedule.h"
 #include "families_tilt.h"
+#include "families_value.h"
 
 typedef struct {
     const char *family;
@@ -35,6 +36,10 @@ static const char *const formula_headers[] = {
     "ref/formula/reward_model.h",
     "ref/formula/tilt.h",
     "ref/formula/best_of_n.h",
+    "ref/formula/gmm_quadrature.h",
+    "ref/formula/soft_value.h",
+    "ref/formula/guidance_value.h",
+    "ref/formula/overoptimisation.h",
     "ref/formula/reweight.h",
     "ref/formula/policy.h",
     "ref/formula/preference.h",
@@ -87,7 +92,7 @@ static const Family families[] = {
     {"order.edm", NULL, ""},
     {"order.flow", NULL, ""},
     {"pf.loglik", NULL, ""},
-    {"guid.power", NULL, ""},
+    {"guid.power", family_guid_power, "guid.power guid.classifier"},
     {"cfg.eps", NULL, ""},
     {"cfg.counterexample", NULL, ""},
     {"cfg.dynthresh", NULL, ""},
@@ -114,8 +119,8 @@ static const Family families[] = {
     {"opt.frontier", family_opt_frontier, "opt.frontier opt.gmm opt.Er opt.value"},
     {"opt.exist", family_opt_exist, "opt.exist"},
     {"opt.discrete", family_opt_discrete, "opt.tilt opt.frontier opt.value"},
-    {"val.soft", NULL, ""},
-    {"doob.kl", NULL, ""},
+    {"val.soft", family_val_soft, "val.soft opt.score rm.time doob.drift guid.dps"},
+    {"doob.kl", family_doob_kl, "doob.kl"},
     {"bon.continuous", family_bon_continuous, "bon.kl bon.win bon.normal opt.frontier opt.tilt"},
     {"bon.discrete", family_bon_discrete, "bon.discrete bon.kl bon.win met.kl"},
     {"bon.soft", family_bon_soft, "bon.soft met.kl"},
@@ -197,7 +202,7 @@ static const Family families[] = {
     {"mdm.exact", NULL, ""},
     {"diffu_grpo.loss", NULL, ""},
     {"vrpo.loss", NULL, ""},
-    {"overopt.gao", NULL, ""},
+    {"overopt.gao", family_overopt_gao, "overopt.gao bon.kl"},
     {"moo.scalarisation", NULL, ""},
     {"moo.pareto", NULL, ""},
     {"theory.geometric_mixture", NULL, ""},
