@@ -80,6 +80,25 @@ static void test_peak(void) {
     DIES("eta from", goodhart_peak_beta(p, truth, proxy, 1, 0.5, 20, ITEMS));
 }
 
+static void test_at_kl(void) {
+    double star[ITEMS], top = -HUGE_VAL, mass = 0;
+    a_table(3);
+    for (double kl = 0.01; kl < 3; kl *= 2) {
+        GoodhartPoint at = goodhart_at_kl(star, p, truth, proxy, kl, ITEMS);
+        NEAR(at.kl, kl, 1e-6, 0);
+        NEAR(kl_discrete(star, p, ITEMS), kl, 1e-6, 0);
+        NEAR(table_mean(NULL, star, truth, ITEMS), at.truth, 1e-12, 1e-12);
+    }
+    for (int i = 0; i < ITEMS; i++) { // capped at 1.5, the proxy has a top level, and can spend -log of its mass
+        proxy[i] = fmin(proxy[i], 1.5);
+        top = fmax(top, proxy[i]);
+    }
+    for (int i = 0; i < ITEMS; i++) {
+        mass += proxy[i] == top ? p[i] : 0;
+    }
+    NEAR(goodhart_at_kl(NULL, p, truth, proxy, 50, ITEMS).kl, -log(mass), 1e-9, 0);
+}
+
 static void test_gao(void) {
     GaoCurve curve[2] = {{GAO_BON, 0.8, 0.1}, {GAO_RL, 0.9, 0.25}};
     double d[30], R[30], rms, h = 1e-6;
@@ -126,6 +145,7 @@ static void test_gao(void) {
 int main(void) {
     test_slope();
     test_peak();
+    test_at_kl();
     test_gao();
     return report("test_overoptimisation");
 }

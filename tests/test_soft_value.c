@@ -1,6 +1,6 @@
 // test_soft_value.c: the soft value against the definition by brute quadrature, finite differences, the martingale
-// under the exact reverse kernel, both ends of the path; the three timed rewards, the CEP loss, the aligned drifts and the
-// conservation of KL.
+// under the exact reverse kernel, both ends of the path; the three timed rewards, the CEP loss, the aligned drifts and
+// the conservation of KL.
 #include "death.h"
 
 #include "../ref/formula/soft_value.h"

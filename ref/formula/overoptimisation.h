@@ -52,6 +52,31 @@ static inline GoodhartPoint goodhart_point(double *star, const double *p, const 
     return g;
 }
 
+// F: overopt.slope  the point of the curve at a given KL                            [chapter 10]
+//   bisection of log beta between 1/1000 and 1000, where KL falls; if no tilt there spends so much, the one at 1/1000
+//   source: d KL/d eta = eta Var >= 0
+//   check: KL of the point; a proxy with a top level spends -log P(top) at most
+static inline GoodhartPoint goodhart_at_kl(double *star, const double *p, const double *truth, const double *proxy,
+                                           double kl, size_t n) {
+    double low = e_log(1e-3), high = e_log(1e3), *law = NEW(double, n);
+    int k;
+    for (k = 0; k < 32; k++) {
+        double middle = 0.5 * (low + high);
+        int hotter = tilt_discrete_point(law, p, proxy, e_exp(middle), n).kl > kl;
+        low = hotter ? middle : low;
+        high = hotter ? high : middle;
+    }
+    free(law);
+    return goodhart_point(star, p, truth, proxy, e_exp(low), n);
+}
+
+// Cov(truth, proxy) under the tilt at eta; law: room for n numbers.
+static inline double tilted_cov(double *law, const double *p, const double *truth, const double *proxy, double eta,
+                                size_t n) {
+    tilt_discrete(law, p, proxy, 1 / eta, n);
+    return table_cov(law, truth, proxy, n);
+}
+
 // F: overopt.slope  the temperature at which the truth peaks                       [chapter 10]
 //   the first eta in (low, high), walking up from the reference, where Cov_eta(truth, proxy) turns from + to -
 //   Returns its beta; 0 when the covariance keeps its sign (no peak), INFINITY when it starts at or below 0 (the first
@@ -60,32 +85,28 @@ static inline GoodhartPoint goodhart_point(double *star, const double *p, const 
 //   check: the covariance on both sides; the maximum of the truth on a fine scan
 static inline double goodhart_peak_beta(const double *p, const double *truth, const double *proxy, double low,
                                         double high, int walk, size_t n) {
-    double left = e_log(low), step = (e_log(high) - left) / walk, right = left;
+    double left = e_log(low), step = (e_log(high) - left) / walk, right = left, *law;
     int k;
     if (!(low > 0) || !(high > low) || walk < 1) {
         DIE("goodhart_peak_beta: eta from %g to %g in %d steps; need 0 < low < high and at least one step", low, high,
             walk);
     }
-    if (!(goodhart_point(NULL, p, truth, proxy, e_exp(-left), n).cov > 0)) {
-        return INFINITY;
-    }
-    for (k = 1; k <= walk; k++) {
+    law = NEW(double, n);
+    for (k = 0; k <= walk; k++) {
         right = e_log(low) + k * step;
-        if (!(goodhart_point(NULL, p, truth, proxy, e_exp(-right), n).cov > 0)) {
+        if (!(tilted_cov(law, p, truth, proxy, e_exp(right), n) > 0)) {
             break;
         }
         left = right;
     }
-    if (k > walk) {
-        return 0;
-    }
-    for (k = 0; k < 50 && right - left > 1e-12; k++) {
+    while (k > 0 && k <= walk && right - left > 1e-9) { // the truth is flat at its peak: 1e-9 there is nothing
         double middle = 0.5 * (left + right);
-        int rising = goodhart_point(NULL, p, truth, proxy, e_exp(-middle), n).cov > 0;
+        int rising = tilted_cov(law, p, truth, proxy, e_exp(middle), n) > 0;
         left = rising ? middle : left;
         right = rising ? right : middle;
     }
-    return e_exp(-0.5 * (left + right));
+    free(law);
+    return k == 0 ? INFINITY : k > walk ? 0 : e_exp(-0.5 * (left + right));
 }
 
 // ---- two empirical curves -----------------------------------------------------------------------------------------
