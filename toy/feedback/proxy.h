@@ -1,5 +1,5 @@
-// proxy.h: rewards that stand in for the true one on the ring, as tables on a grid.  The truth is the bump of rewards.h;
-// a proxy is what one gets instead: the best linear reward, or a reward fitted to a rater's choices.
+// proxy.h: rewards that stand in for the true one on the ring, as tables on a grid.  The truth is the bump of
+// rewards.h; a proxy is what one gets instead: the best linear reward, or a reward fitted to a rater's choices.
 //
 // All proxies are centred: mean 0 under the reference, because choices know a reward up to a constant only.
 #ifndef TILT_PROXY_H
@@ -125,8 +125,8 @@ static inline double proxy_fit(double *proxy, const ProxyWorld *w, const Pairs *
     return top - proxy_centre(proxy, w);
 }
 
-// The same from a trained network, two hidden layers of 32, fitted to n pairs of points of the ring (the fit keeps a fifth
-// of them to itself, for its report).
+// The same from a trained network, two hidden layers of 32, fitted to n pairs of points of the ring.  The fit keeps a
+// fifth of them for its report.
 static inline void proxy_network(double *proxy, const ProxyWorld *w, int n, int steps, uint64_t seed) {
     RewardReport report;
     Pairs pairs = proxy_ask(w, n, n, NULL, seed);

@@ -32,7 +32,8 @@ int main(int argc, char **argv) {
     uint64_t seed = 1;
     Option options[] = {OPT_SEED(&seed)};
     cli_parse(argc, argv, "exercise 1 of chapter 10", options, COUNT(options));
-    ProxyWorld w = proxy_world_new(PROXY_SIDE);
+    static ProxyWorld w; // static: it lives as long as the program
+    w = proxy_world_new(PROXY_SIDE);
     for (uint64_t s = seed; s < seed + 5; s++) {
         Pairs pairs = proxy_ask(&w, 320, 320, NULL, s);
         proxy_fit(proxy, &w, &pairs, 0, s);
