@@ -19,6 +19,7 @@
 #include "families_solver.h"
 #include "families_tilt.h"
 #include "families_trajectory.h"
+#include "families_value.h"
 
 typedef struct {
     const char *family;
@@ -63,6 +64,10 @@ static const char *const formula_headers[] = {
     "ref/formula/tilt.h",
     "ref/formula/best_of_n.h",
     "ref/formula/reward_law.h",
+    "ref/formula/gmm_quadrature.h",
+    "ref/formula/soft_value.h",
+    "ref/formula/guidance_value.h",
+    "ref/formula/overoptimisation.h",
     "ref/formula/reweight.h",
     "ref/formula/smc.h",
     "ref/formula/decoding.h",
@@ -123,7 +128,7 @@ static const Family families[] = {
     {"order.edm", family_order_edm, "edm.heun"},
     {"order.flow", family_order_flow, "flow.euler flow.midpoint"},
     {"pf.loglik", family_pf_loglik, "pf.loglik pf.exact"},
-    {"guid.power", NULL, ""},
+    {"guid.power", family_guid_power, "guid.power guid.classifier"},
     {"cfg.eps", family_cfg_eps, "cfg.eps cfg.negprompt negprompt"},
     {"cfg.counterexample", family_cfg_counterexample, "cfg.counterexample"},
     {"cfg.dynthresh", family_cfg_dynthresh, "cfg.dynthresh"},
@@ -150,8 +155,8 @@ static const Family families[] = {
     {"opt.frontier", family_opt_frontier, "opt.frontier opt.gmm opt.Er opt.value"},
     {"opt.exist", family_opt_exist, "opt.exist"},
     {"opt.discrete", family_opt_discrete, "opt.tilt opt.frontier opt.value"},
-    {"val.soft", NULL, ""},
-    {"doob.kl", NULL, ""},
+    {"val.soft", family_val_soft, "val.soft opt.score rm.time doob.drift guid.dps"},
+    {"doob.kl", family_doob_kl, "doob.kl"},
     {"bon.continuous", family_bon_continuous, "bon.kl bon.win bon.normal opt.frontier opt.tilt"},
     {"bon.discrete", family_bon_discrete, "bon.discrete bon.kl bon.win met.kl"},
     {"bon.soft", family_bon_soft, "bon.soft met.kl"},
@@ -233,7 +238,7 @@ static const Family families[] = {
     {"mdm.exact", NULL, ""},
     {"diffu_grpo.loss", NULL, ""},
     {"vrpo.loss", NULL, ""},
-    {"overopt.gao", NULL, ""},
+    {"overopt.gao", family_overopt_gao, "overopt.gao bon.kl"},
     {"moo.scalarisation", NULL, ""},
     {"moo.pareto", NULL, ""},
     {"theory.geometric_mixture", NULL, ""},

@@ -100,6 +100,25 @@ static inline double grid_histogram(double *p, const Grid *g, const real *x, siz
     return n ? (double)outside / (double)n : 0;
 }
 
+// Point i of a stream, drawn from a law on the grid: a cell by its mass, then uniformly inside it.  Uses the words 3i,
+// 3i + 1, 3i + 2 of the stream.  Walks the cells, so it is meant for some thousands of points.
+static inline void grid_draw(double x[2], const Grid *g, const double *p, uint64_t seed, uint64_t stream, uint64_t i) {
+    double u = rng_uniform(seed, stream, 3 * i), sum = 0;
+    size_t cell, last = 0, cells = grid_cells(g);
+    for (cell = 0; cell < cells; cell++) {
+        if (p[cell] > 0) {
+            sum += p[cell];
+            last = cell; // rounding can leave the sum below u: then the last cell with mass is taken
+            if (u < sum) {
+                break;
+            }
+        }
+    }
+    grid_point(x, g, last);
+    x[0] += g->h * (rng_uniform(seed, stream, 3 * i + 1) - 0.5);
+    x[1] += g->h * (rng_uniform(seed, stream, 3 * i + 2) - 0.5);
+}
+
 // Mean and covariance (row-major 2x2) of a law.
 static inline void grid_moments(double mean[2], double cov[4], const Grid *g, const double *p) {
     double s = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, syy = 0;

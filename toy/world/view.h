@@ -130,4 +130,30 @@ static inline Svg view_frontier(const char *title, const char *curve_name, const
     return s;
 }
 
+// A table on a grid fills the panel of s with the square [-half, half]^2, rounded to whole cells, from its own lowest
+// value (dark) to its highest; a cross stands at the point `mark`.
+static inline void view_field(Svg *s, const Grid *g, const double *table, double half, const double mark[2],
+                              const char *title) {
+    int first = (int)floor((-half - g->lo) / g->h + 0.5), side = g->n - 2 * first, k;
+    double *cut, low = INFINITY, top = -INFINITY;
+    if (first < 0 || side < 2) {
+        DIE("view_field: the square up to %g does not fit the grid from %g to %g", half, g->lo, g->hi);
+    }
+    cut = NEW(double, (size_t)side *(size_t)side);
+    for (k = 0; k < side * side; k++) {
+        cut[k] = table[(size_t)(first + k / side) * (size_t)g->n + (size_t)(first + k % side)];
+        low = fmin(low, cut[k]);
+        top = fmax(top, cut[k]);
+    }
+    for (k = 0; k < side * side; k++) {
+        cut[k] -= low;
+    }
+    svg_field(s, cut, side, side, top > low ? top - low : 1);
+    s->x0 = s->y0 = g->lo + first * g->h;
+    s->x1 = s->y1 = s->x0 + side * g->h;
+    svg_label(s, svg_x(s, mark[0]), svg_y(s, mark[1]) + 6, 'm', 18, PAPER, "+");
+    svg_label(s, s->left + s->w / 2, s->top - 8, 'm', 13, INK, title);
+    free(cut);
+}
+
 #endif
