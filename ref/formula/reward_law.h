@@ -88,7 +88,7 @@ static inline double quad_below_plane(const double g_in[2], const double h_in[2]
     return sum;
 }
 
-// F: opt.Er      the distribution function of a quadratic reward                   [chapter 9]
+// F: reward.law  the distribution function of a quadratic reward                   [chapter 9]
 //   F(v) = P(r(x) <= v) = sum_k w_k P( r(mu_k) + g.y - (h_0 y_0^2 + h_1 y_1^2)/2 <= v ),  y ~ N(0, I)
 //   cov_k = L L',  L'AL = U diag(h) U',  g = U'L'(b - A mu_k)     any sign of A; cov_k may be singular
 //   linear r: sum_k w_k Phi( (v - r(mu_k))/sqrt(b' cov_k b) )     closed form
@@ -182,7 +182,7 @@ static inline void bon_gmm_mean(double *e_r, const Gmm *p, const QuadReward *r, 
     }
 }
 
-// F: opt.frontier  the point of a mixture's frontier that has a given KL           [chapter 9]
+// F: opt.at_kl   the point of a mixture's frontier that has a given KL             [chapter 9]
 //   bisection of log beta between the critical temperature and e^40: KL falls as beta grows.  kl > 0, nats.
 //   Asks what the exact tilt would earn at the KL a method spent: no method earns more.
 //   source: monotone because d KL/d eta = eta Var*[r] >= 0
