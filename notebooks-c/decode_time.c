@@ -308,11 +308,11 @@ int main(void) {
 
     // %% [markdown]
     // With the soft value the mean is 1 within two of its standard errors. The first row also looks fine, until one
-    // sees that a single crowd of 2000 carries a good part of its mean. The last two are many of their own standard
-    // errors below 1. Nothing is biased: these distributions have a tail. Most crowds come out far too small; once in
-    // thousands a crowd keeps particles that the guess had written off at an early, noisy step, and carries the
-    // missing mass. A sample that meets the tail a few times or not at all shows a mean that is too small *and* a
-    // standard error that is too small. *Unbiased* is a statement about an infinite number of crowds.
+    // sees in the last column that one crowd weighs as much as hundreds of average ones. The last two are many of
+    // their own standard errors below 1. Nothing is biased: these distributions have a tail. Most crowds come out far
+    // too small; once in thousands a crowd keeps particles that the guess had written off at an early, noisy step,
+    // and carries the missing mass. A sample that meets the tail a few times or not at all shows a mean that is too
+    // small *and* a standard error that is too small. *Unbiased* is a statement about an infinite number of crowds.
     //
     // So the spread of $\hat Z$ is a warning light that costs nothing. It is about whole paths: a crowd may have lost
     // early states that $p^*$ would visit, and its last states may still be nearly right, because the later steps
