@@ -33,134 +33,37 @@
 // %%
 #include "../ref/formula/best_of_n.h"
 #include "../ref/show/svg.h"
-#include "../toy/feedback/rewards.h"
+#include "../toy/feedback/twists.h"
 #include "../toy/model/mixture.h"
-#include "../toy/model/twisted.h"
 #include "../toy/world/chain_law.h"
-#include "../toy/world/law.h"
 #include "../toy/world/ring.h"
+#include "../toy/world/sample_score.h"
 #include "cell.h"
 
 enum { STEPS = 12, CROWD = 12, SAMPLES = 2000, SIDE = 120, COARSE = 4, WIDE = SIDE / COARSE, CELLS = WIDE * WIDE };
 enum { SEED = 1, STREAM_DATA = 1, STREAM_FIT, STREAM_RUN, STREAM_PICK = 5, STREAM_EXACT };
 
-// Everything a callback needs.
-typedef struct {
-    Schedule schedule;
-    Chain chain;
-    Net net;
-    Gmm data;
-    QuadReward r;
-    double beta;
-} World;
-
-// V = r(x0hat): the reward of what the network would draw if it had to stop here.
-static void guess(double *v, const real *x, const real *eps, int k, const int *c, int n, void *user) {
-    World *w = (World *)user;
-    real *x0 = NEW(real, 2 * (size_t)n);
-    step_x0hat(x0, x, eps, schedule_abar(&w->schedule, k), 2 * (size_t)n);
-    point_rewards(v, x0, c, (size_t)n, quad_point_reward, &w->r);
-    free(x0);
-}
-
-// The soft value: x_0 given x_k is a Gaussian mixture, and the tilt of a mixture has a closed form.
-static void soft_value(double *v, const real *x, const real *eps, int k, const int *c, int n, void *user) {
-    World *w = (World *)user;
-    double abar = schedule_abar(&w->schedule, k);
-    Gmm posterior = gmm_new(w->data.K), tilted = gmm_new(w->data.K);
-    (void)eps;
-    (void)c;
-    for (int i = 0; i < n; i++) {
-        double at[2] = {(double)x[2 * i], (double)x[2 * i + 1]};
-        gmm_posterior(&posterior, &w->data, at, alpha_of(abar), sigma_of(abar));
-        gmm_tilt(&tilted, &v[i], &posterior, &w->r, w->beta);
-        v[i] *= w->beta;
-    }
-    gmm_free(&posterior);
-    gmm_free(&tilted);
-}
-
-// d r(x0hat)/dx, one backward pass: x0hat = (x - sigma eps(x))/alpha.
-static void guess_slope(real *g, const real *x, const real *eps, int k, const int *c, int n, void *user) {
-    World *w = (World *)user;
-    double abar = schedule_abar(&w->schedule, k);
-    real *dr = NEW(real, 2 * (size_t)n), *back = NEW(real, 2 * (size_t)n), *t = NEW(real, (size_t)n), *kept = w->net.g;
-    step_x0hat(dr, x, eps, abar, 2 * (size_t)n);
-    for (int i = 0; i < n; i++) {
-        double at[2] = {(double)dr[2 * i], (double)dr[2 * i + 1]}, slope[2];
-        quad_reward_grad(slope, &w->r, at);
-        dr[2 * i] = (real)slope[0];
-        dr[2 * i + 1] = (real)slope[1];
-        t[i] = (real)k;
-    }
-    w->net.g = NULL; // the slope in x alone
-    w->net.backward(&w->net, back, dr, x, t, c, n);
-    w->net.g = kept;
-    for (int i = 0; i < 2 * n; i++) {
-        g[i] = (real)(((double)dr[i] - sigma_of(abar) * (double)back[i]) / alpha_of(abar));
-    }
-    free(dr);
-    free(back);
-    free(t);
-}
-
-static void reward(double *r, const real *x0, const int *c, int n, void *user) {
-    point_rewards(r, x0, c, (size_t)n, quad_point_reward, &((World *)user)->r);
-}
+static Schedule schedule;
+static Chain chain;
+static Net net;
+static QuadWorth world;                // the reward, its temperature, and what the callbacks of the samplers need
+static Grid wide;                      // coarse cells, through which the judge looks
+static double ref[CELLS], star[CELLS]; // p_ref and p* on them
 
 // %% [markdown]
-// ## 1. The judge
+// ## 1. World, guess, judge
 //
 // The world: eight Gaussians on a ring, with their exact denoiser as the network. The reward is a bowl upside down
-// whose top lies outside the ring: $r(x) = -\frac{1}{2} \| x - a \|^2$.
+// whose top lies outside the ring: $r(x) = -\frac{1}{2} \| x - a \|^2$. The usual guess of a noisy state's value
+// reuses what the network said anyway:
 
-// %%
-static double coarse_ref[CELLS], coarse_star[CELLS]; // p_ref and p* summed over squares of the fine grid
+// %% [show] toy/feedback/twists.h quad_guess
 
-static void make_coarse(double *out, const double *fine) {
-    memset(out, 0, CELLS * sizeof *out);
-    for (int i = 0; i < SIDE * SIDE; i++) {
-        out[(i / SIDE / COARSE) * WIDE + i % SIDE / COARSE] += fine[i];
-    }
-}
+// %% [markdown]
+// The laws of the methods are known by samples only. Their KL is measured by counting samples in coarse cells, which
+// hide a little of every KL; all references below are seen through the same cells.
 
-enum { REWARD, TO_REF, OBJECTIVE, TO_STAR, SCORES };
-
-typedef struct {
-    double mean[SCORES], se[SCORES]; // E[r], KL to p_ref, J, KL to p*
-} Judged;
-
-// What SAMPLES independent samples say about their law q.  KL(q||p) is the mean of log(q/p) of the cell a sample fell
-// into, minus the (cells - 1)/(2n) that counting adds on average; so every score is a mean with a standard error.
-static Judged judge(const real *x, World *w, const Grid *wide) {
-    static double q[CELLS], r[SAMPLES];
-    double occupied = 0, excess;
-    Judged s = {{0}, {0}};
-    if (grid_histogram(q, wide, x, SAMPLES) > 0) {
-        DIE("a sample lies outside the grid; make it larger");
-    }
-    for (int i = 0; i < CELLS; i++) {
-        occupied += q[i] > 0;
-    }
-    excess = (occupied - 1) / (2.0 * SAMPLES);
-    reward(r, x, NULL, SAMPLES, w);
-    for (int i = 0; i < SAMPLES; i++) {
-        int across = (int)floor(((double)x[2 * i] - wide->lo) / wide->h);
-        int cell = (int)floor(((double)x[2 * i + 1] - wide->lo) / wide->h) * WIDE + across;
-        double f[SCORES] = {r[i], e_log(q[cell] / coarse_ref[cell]) - excess, 0,
-                            e_log(q[cell] / coarse_star[cell]) - excess};
-        f[OBJECTIVE] = f[REWARD] - w->beta * f[TO_REF];
-        for (int k = 0; k < SCORES; k++) {
-            s.mean[k] += f[k] / SAMPLES;
-            s.se[k] += f[k] * f[k] / SAMPLES;
-        }
-    }
-    for (int k = 0; k < SCORES;
-         k++) { // near q = p the logarithms are small and the counting noise of the cells is left
-        s.se[k] = sqrt((s.se[k] - s.mean[k] * s.mean[k]) / SAMPLES + (k == TO_STAR ? excess / SAMPLES : 0));
-    }
-    return s;
-}
+// %% [show] toy/world/sample_score.h sample_score
 
 // %% [markdown]
 // ## 2. The methods
@@ -187,19 +90,19 @@ static const int size[METHODS] = {1, 12, 13, 13, 12, 12, 12, 1, 4, 1};
 
 // SAMPLES independent samples of method m with n tries each; returns the evaluations one sample took.  ratio (SAMPLES,
 // or NULL): each crowd's estimate of Z, over the exact one.
-static double decode(real *out, double *ratio, World *w, int m, int n, double log_z) {
-    Twist twist = {reward, guess, NULL, w, w->beta, FK_DIFFERENCE, 0.5, 1};
-    twist.value = m == SMC_SOFT || m == SVDD_SOFT ? soft_value : guess;
+static double decode(real *out, double *ratio, int m, int n, double log_z) {
+    Twist twist = {quad_rewards, quad_guess, NULL, &world, world.beta, FK_DIFFERENCE, 0.5, 1};
+    twist.value = m == SMC_SOFT || m == SVDD_SOFT ? quad_soft_value : quad_guess;
     twist.kind = m == FK_STEER ? FK_MAX : FK_DIFFERENCE;
-    twist.slope = m == GUIDED || m == TWISTED ? guess_slope : NULL;
+    twist.slope = m == GUIDED || m == TWISTED ? quad_guess_slope : NULL;
     if (m == SVDD_GUESS || m == SVDD_SOFT) {
-        return (double)svdd_sample(out, &w->net, &w->chain, &twist, NULL, SAMPLES, n, SEED, STREAM_RUN) / SAMPLES;
+        return (double)svdd_sample(out, &net, &chain, &twist, NULL, SAMPLES, n, SEED, STREAM_RUN) / SAMPLES;
     }
     if (m == GUIDED) { // no weights, nothing is corrected
-        return (double)chain_guided(out, &w->net, &w->chain, &twist, NULL, SAMPLES, SEED, STREAM_RUN) / SAMPLES;
+        return (double)chain_guided(out, &net, &chain, &twist, NULL, SAMPLES, SEED, STREAM_RUN) / SAMPLES;
     }
     if (m >= SMC_GUESS && m <= TWISTED) {
-        TwistedRun run = twisted_run(&w->net, &w->chain, &twist, NULL, SAMPLES, n, SEED, STREAM_RUN);
+        TwistedRun run = twisted_run(&net, &chain, &twist, NULL, SAMPLES, n, SEED, STREAM_RUN);
         double evaluations = (double)run.rows / SAMPLES;
         twisted_pick(out, &run, 2, SEED, STREAM_PICK);
         for (int i = 0; i < SAMPLES && ratio != NULL; i++) {
@@ -213,12 +116,12 @@ static double decode(real *out, double *ratio, World *w, int m, int n, double lo
     real *x = NEW(real, 2 * (size_t)(SAMPLES * tries));
     double *r = NEW(double, (size_t)(SAMPLES * tries));
     for (uint64_t block = 0; kept < SAMPLES; block += 2) {
-        chain_sample(x, NULL, &w->net, &w->chain, NULL, SAMPLES * tries, SEED, STREAM_EXACT + block);
-        reward(r, x, NULL, SAMPLES * tries, w);
+        chain_sample(x, NULL, &net, &chain, NULL, SAMPLES * tries, SEED, STREAM_EXACT + block);
+        quad_rewards(r, x, NULL, SAMPLES * tries, &world);
         for (int i = 0; i < SAMPLES && kept < SAMPLES; i++, drawn += tries) {
             int at = i * tries + svdd_pick(r + i * tries, 0, 0.5, tries); // temperature 0: the best
             double u = rng_uniform(SEED, STREAM_EXACT + block + 1, (uint64_t)i);
-            if (m != EXACT || rejection_accepts(r[at], 0, w->beta, u)) { // no reward is above 0
+            if (m != EXACT || rejection_accepts(r[at], 0, world.beta, u)) { // no reward is above 0
                 memcpy(out + 2 * kept++, x + 2 * at, 2 * sizeof(real));
             }
         }
@@ -226,6 +129,15 @@ static double decode(real *out, double *ratio, World *w, int m, int n, double lo
     free(x);
     free(r);
     return (double)STEPS * drawn / SAMPLES;
+}
+
+static SampleScore judge(const real *x) {
+    double *r = NEW(double, SAMPLES);
+    SampleScore s;
+    quad_rewards(r, x, NULL, SAMPLES, &world);
+    s = sample_score(x, r, SAMPLES, ref, star, &wide, world.beta);
+    free(r);
+    return s;
 }
 
 // p* as a heat map, then the samples of seven methods, all in the quarter of the plane where p* lives.
@@ -256,26 +168,27 @@ static void draw_clouds(const char *path, real sample[METHODS][2 * SAMPLES], con
 }
 
 // Reward against KL, both as the judge sees them; the frontier is the tilt for every beta, through the same cells.
-static void draw_frontier(const char *path, const Judged *judged, const double *p_ref, const double *r) {
+static void draw_frontier(const char *path, const SampleScore *judged, const double *p_ref, const double *r) {
     enum { POINTS = 60 };
     static double tilt[SIDE * SIDE], coarse[CELLS];
+    Grid fine = grid_new(SIDE, wide.lo, wide.hi);
     double kl[POINTS], e_r[POINTS];
     static const double right[METHODS] = {0, 0.02, 0.02, 0.02, 0.02, 0.02, -0.02, 0.02, -0.01, -0.02};
     static const double up[METHODS] = {0, -0.012, -0.014, -0.012, -0.014, -0.014, 0.01, -0.008, 0.012, 0.004};
     Svg s = svg_new(760, 460, "what each method earns, and how far it goes for it");
     for (int i = 0; i < POINTS; i++) {
         e_r[i] = tilt_discrete_point(tilt, p_ref, r, 0.6 * e_exp(-0.04 * i), SIDE * SIDE).e_r;
-        make_coarse(coarse, tilt);
-        kl[i] = kl_discrete(coarse, coarse_ref, CELLS);
+        grid_coarsen(coarse, &wide, tilt, &fine);
+        kl[i] = kl_discrete(coarse, ref, CELLS);
     }
     svg_axes(&s, 1.4, 2.7, -0.34, -0.08, "KL to p_ref, nats", "E[r]");
     svg_line(&s, kl, e_r, POINTS, palette_category(0), "frontier: the tilt for every beta");
     for (int m = BEST_OF; m < METHODS; m++) {
         const double *at = judged[m].mean;
         Rgb color = palette_category(m == EXACT ? 7 : m >= GUIDED ? 3 : m >= SMC_GUESS ? 1 : m >= SVDD_GUESS ? 2 : 5);
-        svg_points(&s, &at[TO_REF], &at[REWARD], 1, 5, color, "");
-        svg_errors(&s, &at[TO_REF], &at[REWARD], &judged[m].se[REWARD], 1, color);
-        svg_text(&s, at[TO_REF] + right[m], at[REWARD] + up[m], right[m] > 0 ? 's' : 'e', INK, name[m]);
+        svg_points(&s, &at[SCORE_TO_REF], &at[SCORE_REWARD], 1, 5, color, "");
+        svg_errors(&s, &at[SCORE_TO_REF], &at[SCORE_REWARD], &judged[m].se[SCORE_REWARD], 1, color);
+        svg_text(&s, at[SCORE_TO_REF] + right[m], at[SCORE_REWARD] + up[m], right[m] > 0 ? 's' : 'e', INK, name[m]);
     }
     svg_legend(&s, 'R');
     svg_write(&s, path);
@@ -290,62 +203,58 @@ static void draw_frontier(const char *path, const Judged *judged, const double *
 
 // %%
 int main(void) {
-    World w;
     Ring ring = ring_new();
-    real *data = NEW(real, 2 * SAMPLES);
+    Gmm data = ring_gmm(&ring, -1);
+    Grid grid = grid_new(SIDE, -4.5, 4.5);
     double ones[RING_MODES], widths[RING_MODES];
-    w.schedule = schedule_logsnr(STEPS, 3, -3);
-    w.chain = chain_new(&w.schedule);
-    w.data = ring_gmm(&ring, -1);
-    w.r = bowl_reward_new(1.6, 1.2, 1);
-    w.beta = 0.2;
+    real *x = NEW(real, 2 * SAMPLES);
     for (int k = 0; k < RING_MODES; k++) {
         ones[k] = 1;
         widths[k] = ring.std;
     }
-    w.net = mixture_new(RING_MODES, 2, ones, w.data.mu, widths, NULL, &w.schedule);
-    ring_batch(data, NULL, NULL, SAMPLES, &ring, SEED, STREAM_DATA, 0);
-    chain_fit_variance(&w.chain, &w.net, &w.schedule, data, NULL, SAMPLES, SEED, STREAM_FIT);
+    schedule = schedule_logsnr(STEPS, 3, -3);
+    chain = chain_new(&schedule);
+    net = mixture_new(RING_MODES, 2, ones, data.mu, widths, NULL, &schedule);
+    ring_batch(x, NULL, NULL, SAMPLES, &ring, SEED, STREAM_DATA, 0);
+    chain_fit_variance(&chain, &net, &schedule, x, NULL, SAMPLES, SEED, STREAM_FIT);
+    world = (QuadWorth){&net, &schedule, &data, bowl_reward_new(1.6, 1.2, 1), 0.2, 1};
 
-    Grid grid = grid_new(SIDE, -4.5, 4.5), wide = grid_new(WIDE, -4.5, 4.5);
     double *p_ref = NEW(double, SIDE *SIDE), *p_star = NEW(double, SIDE *SIDE), *r = NEW(double, SIDE *SIDE);
-    ChainLaw law = chain_law(p_ref, &grid, &w.net, NULL, &w.chain, -1);
-    TiltPoint best = grid_tilt(p_star, r, p_ref, &grid, quad_point_reward, -1, &w.r, w.beta);
-    double reward_ref = table_mean(NULL, p_ref, r, SIDE * SIDE);
-    make_coarse(coarse_ref, p_ref);
-    make_coarse(coarse_star, p_star);
+    ChainLaw law = chain_law(p_ref, &grid, &net, NULL, &chain, -1);
+    TiltPoint best = grid_tilt(p_star, r, p_ref, &grid, quad_point_reward, -1, &world.r, world.beta);
+    wide = grid_new(WIDE, -4.5, 4.5);
+    grid_coarsen(ref, &wide, p_ref, &grid);
+    grid_coarsen(star, &wide, p_star, &grid);
+    double kl_seen = kl_discrete(star, ref, CELLS);
     printf("network evaluations for one plain sample  %d\n", STEPS);
     printf("mass lost by the grid                     below 1e-4: %s\n", law.lost + law.dropped < 1e-4 ? "yes" : "NO");
-    printf("reference   E[r] %7.3f\n", reward_ref);
+    printf("reference   E[r] %7.3f\n", table_mean(NULL, p_ref, r, SIDE * SIDE));
     printf("optimum     E[r] %7.3f   KL %.3f   J* %7.3f   log Z %.3f\n", best.e_r, best.kl, best.objective, best.log_z);
-    printf("KL of the optimum seen through cells of %.1f: %.3f\n", wide.h, kl_discrete(coarse_star, coarse_ref, CELLS));
+    printf("KL of the optimum seen through cells of %.1f: %.3f\n", wide.h, kl_seen);
 
     // %% [markdown]
-    // The last line matters for the judge. The laws of the methods are known by samples only, so their KL is measured
-    // by a histogram with coarse cells, which hide a little of every KL. Both references of the table below are seen
-    // through the same cells, and a row of *exact* samples shows what is left of the noise.
-    //
     // ## 4. Scores
 
     // %%
     static real sample[METHODS][2 * SAMPLES];
     static double ratio[METHODS][SAMPLES]; // estimates of Z over Z, one a crowd
-    static Judged judged[METHODS];
-    double cost[METHODS], kl_seen = kl_discrete(coarse_star, coarse_ref, CELLS);
+    static SampleScore judged[METHODS];
+    double cost[METHODS];
     printf("%-18s %5s %16s %15s %16s %15s\n", "method", "evals", "E[r]", "KL to p_ref", "J", "KL to p*");
     for (int m = 0; m < METHODS; m++) {
-        const Judged *s = &judged[m];
-        cost[m] = decode(sample[m], ratio[m], &w, m, size[m], best.log_z);
-        judged[m] = judge(sample[m], &w, &wide);
+        const SampleScore *s = &judged[m];
+        cost[m] = decode(sample[m], ratio[m], m, size[m], best.log_z);
+        judged[m] = judge(sample[m]);
         printf("%-18s %5.0f", name[m], cost[m]);
-        for (int k = 0; k < SCORES; k++) {
+        for (int k = 0; k < SAMPLE_SCORES; k++) {
             printf(" %*.3f +- %.3f", k % 2 ? 6 : 7, s->mean[k], s->se[k]);
         }
         putchar('\n');
     }
-    printf("%-18s %5s %7.3f          %6.3f          %7.3f\n", "p*", "", best.e_r, kl_seen, best.e_r - w.beta * kl_seen);
+    printf("%-18s %5s %7.3f          %6.3f          %7.3f\n", "p*", "", best.e_r, kl_seen,
+           best.e_r - world.beta * kl_seen);
     printf("\nrejection: %.1f draws a sample, theory e^(r_max/beta)/Z = %.1f\n", cost[EXACT] / STEPS,
-           rejection_cost(best.log_z, 0, w.beta));
+           rejection_cost(best.log_z, 0, world.beta));
 
     // %%
     const char *path = cell_picture("png", "p* as a heat map, and the samples of seven methods in the same window");
@@ -399,11 +308,11 @@ int main(void) {
 
     // %% [markdown]
     // With the soft value the mean is 1 within two of its standard errors. The first row also looks fine, until one
-    // sees that a single crowd of 2000 carries a good part of its mean. The last two are many of their own standard
-    // errors below 1. Nothing is biased: these distributions have a tail. Most crowds come out far too small; once in
-    // thousands a crowd keeps particles that the guess had written off at an early, noisy step, and carries the
-    // missing mass. A sample that meets the tail a few times or not at all shows a mean that is too small *and* a
-    // standard error that is too small. *Unbiased* is a statement about an infinite number of crowds.
+    // sees in the last column that one crowd weighs as much as hundreds of average ones. The last two are many of
+    // their own standard errors below 1. Nothing is biased: these distributions have a tail. Most crowds come out far
+    // too small; once in thousands a crowd keeps particles that the guess had written off at an early, noisy step,
+    // and carries the missing mass. A sample that meets the tail a few times or not at all shows a mean that is too
+    // small *and* a standard error that is too small. *Unbiased* is a statement about an infinite number of crowds.
     //
     // So the spread of $\hat Z$ is a warning light that costs nothing. It is about whole paths: a crowd may have lost
     // early states that $p^*$ would visit, and its last states may still be nearly right, because the later steps
@@ -418,9 +327,9 @@ int main(void) {
     for (int j = 0; j < 3; j++) {
         printf("%3d", sizes[j]);
         for (int i = 0; i < 4; i++) {
-            decode(sample[REFERENCE], ratio[REFERENCE], &w, which[i], sizes[j], best.log_z);
-            Judged s = judge(sample[REFERENCE], &w, &wide);
-            printf("  %6.3f +- %.3f", s.mean[TO_STAR], s.se[TO_STAR]);
+            decode(sample[REFERENCE], ratio[REFERENCE], which[i], sizes[j], best.log_z);
+            SampleScore s = judge(sample[REFERENCE]);
+            printf("  %6.3f +- %.3f", s.mean[SCORE_TO_STAR], s.se[SCORE_TO_STAR]);
         }
         putchar('\n');
     }
@@ -469,13 +378,13 @@ int main(void) {
         said = smallest ? "right" : "not yet: this n must reach the KL of p*, and n - 1 must not";
     }
     printf("exercise 2: %s\n", said);
-    free(data);
+    free(x);
     free(p_ref);
     free(p_star);
     free(r);
-    gmm_free(&w.data);
-    net_free(&w.net);
-    chain_free(&w.chain);
-    schedule_free(&w.schedule);
+    gmm_free(&data);
+    net_free(&net);
+    chain_free(&chain);
+    schedule_free(&schedule);
     return 0;
 }

@@ -8,7 +8,7 @@
 
 enum { SEED = 8, STREAM_PATH = 1, STREAM_NOISE, STREAM_START };
 
-// ---- episodes --------------------------------------------------------------------------------------------------------
+// ---- episodes -----------------------------------------------------------------------------------------------------
 
 enum { T = 3, ROWS = 2, D = 2, LEVEL = ROWS * D };
 static StepCoeffs step[T];
@@ -70,7 +70,7 @@ static void test_episode(void) {
     }
 }
 
-// ---- linear chains ---------------------------------------------------------------------------------------------------
+// ---- linear chains ------------------------------------------------------------------------------------------------
 
 enum { K = 6, P_STEPS = 5 };
 static double c_a[K], c_c[K], c_s[K]; // chain C
@@ -206,7 +206,7 @@ static void test_optimum(void) {
     DIES("beta", quad_twist(1, 1, 0));
 }
 
-// ---- continuous time ---------------------------------------------------------------------------------------------------
+// ---- continuous time ----------------------------------------------------------------------------------------------
 
 // dx = -(1 + theta) x dt + g dw against dx = -x dt + g dw on [0, 1], x(0) ~ N(0, 1), in N Euler steps.
 static double euler_path_kl(double theta, double g, int N) {
@@ -245,10 +245,10 @@ static void test_girsanov(void) {
     NEAR(coarse / fine, 2, 0.03, 0);
 }
 
-// ---- a large drift, both log-ratios ------------------------------------------------------------------------------------
+// ---- a large drift, both log-ratios -------------------------------------------------------------------------------
 
-// Two log-ratios live in a policy-gradient step: reference/policy in the KL, and new policy/old policy (or reference) in
-// the step.  Whatever keeps one of them finite must leave both their values alone.
+// Two log-ratios live in a policy-gradient step: reference/policy in the KL, and new policy/old policy (or reference)
+// in the step.  Whatever keeps one of them finite must leave both their values alone.
 static void test_large_drift(void) {
     double d, q;
     for (q = 20; q <= 700; q += 20) {

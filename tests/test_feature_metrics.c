@@ -3,7 +3,7 @@
 #include "death.h"
 
 #include "../ref/formula/feature_metrics.h"
-#include "../ref/formula/reward_report.h"
+#include "../ref/formula/alignment_report.h"
 
 enum { STREAM_POINT = 1, STREAM_MIXTURE };
 
@@ -153,7 +153,7 @@ static void test_report(void) {
             gold[i] = quad_reward(&truth, point);
         }
         double kl = k == 0 ? best.kl : 0;
-        RewardReport report_ = reward_report(proxy, gold, N, kl, beta, best.objective, best.e_r);
+        AlignmentReport report_ = alignment_report(proxy, gold, N, kl, beta, best.objective, best.e_r);
         gmm_reward_moments(&exact, NULL, law, &r);
         AGREES(report_.mean, report_.se, exact);
         gmm_reward_moments(&exact, NULL, law, &truth);
@@ -176,28 +176,12 @@ static void test_report(void) {
         }
         CHECK(sample_against_gmm(NULL, x, N, k == 0 ? &p : &tilted) > 0.1, "another law has another covariance");
     }
-    RewardReport no_gold = reward_report(proxy, NULL, N, 0, beta, 0, 0);
+    AlignmentReport no_gold = alignment_report(proxy, NULL, N, 0, beta, 0, 0);
     CHECK(no_gold.gold == no_gold.mean && no_gold.gold_minus_proxy == 0,
           "without a gold reward there is no difference");
     double se = 0, four[4] = {1e9, 1e9 + 1, 1e9 + 2, 1e9 + 3};
     NEAR(mean_and_se(&se, four, 4), 1e9 + 1.5, 1e-15, 0);
-    NEAR(se, sqrt(5.0 / 3 / 4), 1e-6, 0);     // a second pass keeps the digits that squares of 1e9 would lose
-    for (double kl = 0.01; kl < 3; kl *= 2) { // the frontier: the tilt with this KL; slope beta
-        double h = 1e-4 * kl, high = gmm_frontier_at_kl(NULL, &p, &r, kl + h),
-               low = gmm_frontier_at_kl(NULL, &p, &r, kl - h);
-        double reward = gmm_frontier_at_kl(&at, &p, &r, kl);
-        NEAR(gmm_tilt_point(&p, &r, at).kl, kl, 1e-9, 0);
-        NEAR(gmm_tilt_point(&p, &r, at).e_r, reward, 1e-12, 0);
-        NEAR((high - low) / (2 * h), at, 1e-4, 0);
-    }
-    NEAR(gmm_frontier_at_kl(&at, &p, &r, best.kl), best.e_r, 1e-9, 0);
-    NEAR(at, beta, 1e-9, 0);
-    QuadReward hill = {{-2, 0, 0, -2}, {0, 0}, 0}, flat = {{0, 0, 0, 0}, {0, 0}, 1};
-    double critical = gmm_critical_beta(&p, &hill); // a reward that no small beta can have
-    gmm_frontier_at_kl(&at, &p, &hill, 2);
-    CHECK(at > critical, "beta %g, critical %g", at, critical);
-    DIES("no tilt at KL = 1", gmm_frontier_at_kl(NULL, &p, &flat, 1));
-    DIES("no tilt at KL = 0", gmm_frontier_at_kl(NULL, &p, &r, 0));
+    NEAR(se, sqrt(5.0 / 3 / 4), 1e-6, 0); // a second pass keeps the digits that squares of 1e9 would lose
     DIES("needs two", mean_and_se(&se, four, 1));
     DIES("1 points", sample_against_gmm(NULL, x, 1, &p));
     gmm_free(&p);

@@ -98,11 +98,21 @@ static void test_mixture(void) {
     }
     TiltPoint at = gmm_tilt_at_kl(&p, &rewards[5], 0.4); // a hill: only above its critical temperature
     NEAR(at.kl, 0.4, 1e-9, 0);
+    CHECK((at.e_r - at.objective) / at.kl > gmm_critical_beta(&p, &rewards[5]), "a temperature that exists");
+    for (double kl = 0.01; kl < 3; kl *= 2) { // the slope of the frontier is the temperature of the point
+        double h = 1e-4 * kl;
+        double high = gmm_tilt_at_kl(&p, &rewards[1], kl + h).e_r, low = gmm_tilt_at_kl(&p, &rewards[1], kl - h).e_r;
+        at = gmm_tilt_at_kl(&p, &rewards[1], kl);
+        NEAR(at.kl, kl, 1e-9, 0);
+        NEAR((high - low) / (2 * h), (at.e_r - at.objective) / at.kl, 1e-4, 0);
+    }
+    const QuadReward flat = {{0, 0, 0, 0}, {0, 0}, 1};
+    DIES("no point with KL = 1", gmm_tilt_at_kl(&p, &flat, 1));
     DIES("every KL > 0", gmm_tilt_at_kl(&p, &rewards[0], 0));
     at = gmm_tilt_at_reward(&p, &rewards[0], gmm_tilt_point(&p, &rewards[0], 0.7).e_r); // back to the same temperature
     NEAR(at.kl, gmm_tilt_point(&p, &rewards[0], 0.7).kl, 1e-9, 0);
     DIES("not above that of the reference", gmm_tilt_at_reward(&p, &rewards[0], -1e3));
-    DIES("cannot be reached", gmm_tilt_at_reward(&p, &rewards[1], 1e3)); // a bowl has a top
+    DIES("no point with E[r] = 1000", gmm_tilt_at_reward(&p, &rewards[1], 1e3)); // a bowl has a top
     free(r);
     gmm_free(&p);
 }

@@ -30,7 +30,7 @@ static void test_ess(void) {
     log_w[0] = log_w[1] = log_w[2] = log_w[3] = log_w[4] = -INFINITY;
     DIES("weight 0", smc_normalise(W, log_w, 5));
     log_w[2] = INFINITY;
-    DIES("not finite", smc_ess(log_w, 5));
+    DIES("not finite", smc_normalise(W, log_w, 5));
 }
 
 static void test_systematic(void) {
@@ -120,7 +120,7 @@ static void test_cg_step(void) {
     CHECK(fabs(error[0]) > 1e-3 && fabs(error[0] / error[1] - 16) < 2, "errors %g, %g", error[0], error[1]);
 }
 
-// ---- a whole sampler on chain C ----------------------------------------------------------------------------------------
+// ---- a whole sampler on chain C -----------------------------------------------------------------------------------
 
 static double c_a[K], c_c[K], c_s[K];
 static LinearChain chain = {K, c_a, c_c, c_s};

@@ -9,7 +9,8 @@
 #include "smc.h"
 
 // F: guid.svdd   choose one of M candidates of a step                              [chapter 14]
-//   x^1 .. x^M ~ p(x_{k-1}|x_k), keep x^i with probability e^(V~(x^i)/beta) / sum_j e^(V~(x^j)/beta);  beta = 0: the best
+//   x^1 .. x^M ~ p(x_{k-1}|x_k), keep x^i with probability e^(V~(x^i)/beta) / sum_j e^(V~(x^j)/beta);
+//   beta = 0: the best of them
 //   It is soft best-of-M (bon.soft) of every step.  M = 1 is the reference; finite M falls short of the tilted step by
 //   O(1/M) in every step.  M -> inf with V~ = V is the best chain with a KEPT start (opt.init), not the tilt.
 //   Nothing is compared between samples and no weight is carried: it is not SMC, and a wrong V~ is not corrected.
@@ -51,7 +52,7 @@ typedef enum { FK_DIFFERENCE, FK_MAX, FK_SUM } FkPotential;
 
 // F: guid.fk     Feynman-Kac potentials                                            [chapter 14]
 //   values r_K, r_{K-1}, .. r_1 along the path (for example r of the denoised guess), then the true reward r_0
-//   difference  log G_k = (r_k - r_{k+1})/beta, first r_K/beta      rewards progress; the same as smc.twist with V~ = r_k
+//   difference  log G_k = (r_k - r_{k+1})/beta, first r_K/beta      rewards progress; smc.twist with V~ = r_k
 //   max         log G_k = max_{j >= k} r_j/beta                     once promising, always promising
 //   sum         log G_k = sum_{j >= k} r_j/beta
 //   last        log G_0 = r_0/beta - sum of all before:  their product is e^(r_0/beta), so Z^ and the law are exact

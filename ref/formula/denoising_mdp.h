@@ -14,7 +14,7 @@
 //   start   x_{T-1} ~ N(0, I), not learned      reward  r(x_0, c) at the last step and 0 before: the return is r(x_0)
 //   log p(episode) = sum_k log pi(a_k|s_k), without the start; steps with sigma = 0 have no density and are left out
 //   The noise is not learned: gradients flow through the means, d log pi/d eps = b (a - mean)/sigma^2.
-//   path (T+1, n, D): path[k+1] enters step k and path[k] leaves it (chain_sample of toy/model/chain.h).  eps (T, n, D).
+//   path (T+1, n, D): path[k+1] enters step k, path[k] leaves it (as chain_sample in toy/).  eps (T, n, D).
 //   logp (n) out; g (T, n, D) out: d logp/d eps, or NULL.   Returns the number of steps that have a density.
 //   source: Black et al. 2023, arXiv 2305.13301
 //   check: joint Gaussian density of a linear chain; Markov: a step depends on its own state only; finite differences
@@ -43,10 +43,11 @@ static inline int mdp_episode_logp(double *logp, real *g, const StepCoeffs *step
 
 // KL( N(m, v) || N(m_ref, v_ref) ) of two normals on the line, nats.
 static inline double normal_kl(double m, double v, double m_ref, double v_ref) {
-    double log_ratio = e_log(v) - e_log(v_ref);
+    double log_ratio;
     if (!(v > 0 && v_ref > 0)) {
         DIE("normal_kl: variances %g and %g; a point mass has no density", v, v_ref);
     }
+    log_ratio = e_log(v) - e_log(v_ref);
     return 0.5 * (e_expm1(log_ratio) - log_ratio) + (m - m_ref) * (m - m_ref) / (2 * v_ref);
 }
 
@@ -62,12 +63,14 @@ static inline double normal_kl(double m, double v, double m_ref, double v_ref) {
 //   check: two-step integral by quadrature; sampled log-ratio; equality for the free optimum; golden mdp.pathkl
 static inline double linear_path_kl(double *step_kl, double *marginal_kl, const LinearChain *policy,
                                     const LinearChain *ref, Normal1 start) {
-    Normal1 *law = NEW(Normal1, (size_t)policy->K + 1), *law_ref = NEW(Normal1, (size_t)policy->K + 1);
+    Normal1 *law, *law_ref;
     double sum = 0;
     int k;
     if (policy->K != ref->K) {
         DIE("linear_path_kl: a policy of %d steps, a reference of %d", policy->K, ref->K);
     }
+    law = NEW(Normal1, (size_t)policy->K + 1);
+    law_ref = NEW(Normal1, (size_t)policy->K + 1);
     linear_laws(law, policy, start);
     linear_laws(law_ref, ref, start);
     for (k = policy->K - 1; k >= 0; k--) {
@@ -89,13 +92,13 @@ static inline double linear_path_kl(double *step_kl, double *marginal_kl, const 
 }
 
 // F: mdp.girsanov  the same in continuous time                                     [chapter 12]
-//   dx = [f + h] dt + g dw against dx = f dt + g dw:   KL(path || path_ref) = (1/2) int E|h/g|^2 dt,  states of the first
+//   dx = [f + h] dt + g dw against dx = f dt + g dw:   KL(paths) = (1/2) int E|h/g|^2 dt,  states of the first
 //   One Euler step of length |dt| contributes |h|^2 |dt|/(2 g^2): exactly the KL of its two Gaussians, at any dt; only
 //   the sum over steps is an approximation.   f, f_ref (D): the two drifts;  g: noise per root of time, both the same.
 //   df (D): d KL/d f, or NULL.  Nats.
 //   limits: where g = 0 the drifts must agree (KL 0); a change there cannot be undone by any noise: returns inf.
 //   source: Girsanov's theorem
-//   check: step_kl of the Euler step; sums over finer and finer steps tend to the integral of an Ornstein-Uhlenbeck pair
+//   check: gaussian_kl of an Euler step; sums over finer steps tend to the integral of an Ornstein-Uhlenbeck pair
 static inline double girsanov_step_kl(real *df, const real *f, const real *f_ref, double g, double dt, size_t D) {
     double square = 0, weight = g > 0 ? fabs(dt) / (g * g) : 0;
     size_t i;

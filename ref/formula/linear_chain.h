@@ -49,7 +49,7 @@ static inline double quad_twist_mean(const QuadTwist *V, const Normal1 *at) {
     return quad_twist_at(V, at->mean) - 0.5 * V->P * at->var;
 }
 
-// F: smc.twist   a Gaussian step, tilted by a quadratic value                      [chapter 14]
+// F: smc.kernel  a Gaussian step, tilted by a quadratic value                      [chapter 14]
 //   N(x; m, v) e^(V(x)/beta) / C = N(x; (m + q v)/g, v/g),   g = 1 + P v,   V/beta = -P x^2/2 + q x + l
 //   log C = log E_N(m,v)[e^(V/beta)] = l - (log g)/2 + ( -P m^2/2 + q m + q^2 v/2 )/g         returned, nats
 //   limits: v = 0: nothing can be tilted, log C = V(m)/beta.   P = 0: the mean moves by q v, the width stays.
@@ -66,9 +66,9 @@ static inline double twisted_kernel(Normal1 *kernel, const QuadTwist *V, double 
     return V->l - 0.5 * e_log(g) + ((-0.5 * V->P * m + V->q) * m + 0.5 * V->q * V->q * v) / g;
 }
 
-// F: val.soft    soft values of a linear-Gaussian chain                            [chapter 14]
+// F: smc.values  soft values of a linear-Gaussian chain                            [chapter 14]
 //   e^(V_{k+1}(x)/beta) = E[ e^(V_k(x_k)/beta) | x_{k+1} = x ],   V_0 = r
-//   with g = 1 + P s^2 of step k:   P' = P a^2/g,   q' = a (q - P c)/g,   l' = log C of smc.twist at m = c, v = s^2
+//   with g = 1 + P s^2 of step k:   P' = P a^2/g,   q' = a (q - P c)/g,   l' = log C of smc.kernel at m = c, v = s^2
 //   V (K + 1): V[0] is the reward, V[k] what a state x_k is worth.
 //   source: backward recursion
 //   check: quadrature of every step; E e^(V_K/beta) = Z by the marginal of x_0; golden smc.chain
@@ -126,7 +126,7 @@ typedef struct {
     double reward_fixed;    // its E[r], reward units
 } LinearOptimum;
 
-// F: opt.init    both optima of a linear-Gaussian chain                            [chapter 14]
+// F: opt.init_chain  both optima of a linear-Gaussian chain, with and without tilting the start  [chapter 14]
 //   free start: x_K ~ N tilted by V_K, steps tilted by V_k; x_0 has the law p_ref(x_0) e^(r/beta)/Z, value beta log Z
 //   kept start: x_K as before, the same tilted steps; value E[V_K(x_K)] = E[r] - beta KL(paths) <= beta log Z (Jensen)
 //   Fine-tuning keeps the start, so a method that reaches beta log Z on a chain with memory has moved the start (or

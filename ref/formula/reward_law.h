@@ -88,7 +88,7 @@ static inline double quad_below_plane(const double g_in[2], const double h_in[2]
     return sum;
 }
 
-// F: opt.Er      the distribution function of a quadratic reward                   [chapter 9]
+// F: reward.law  the distribution function of a quadratic reward                   [chapter 9]
 //   F(v) = P(r(x) <= v) = sum_k w_k P( r(mu_k) + g.y - (h_0 y_0^2 + h_1 y_1^2)/2 <= v ),  y ~ N(0, I)
 //   cov_k = L L',  L'AL = U diag(h) U',  g = U'L'(b - A mu_k)     any sign of A; cov_k may be singular
 //   linear r: sum_k w_k Phi( (v - r(mu_k))/sqrt(b' cov_k b) )     closed form
@@ -182,25 +182,35 @@ static inline void bon_gmm_mean(double *e_r, const Gmm *p, const QuadReward *r, 
     }
 }
 
-// The point where KL, or E*[r], has a value, by bisection of log beta: both fall as beta grows.
+// The point where KL, or E*[r], has a value, by bisection of log beta between the critical temperature and e^40: both
+// fall as beta grows.  Dies when no tilt has it.
 static inline TiltPoint gmm_tilt_where(const Gmm *p, const QuadReward *r, double value, int by_reward) {
-    double critical = gmm_critical_beta(p, r), low = critical > 0 ? e_log(critical) + 1e-9 : -30, high = 40;
+    double critical = gmm_critical_beta(p, r), low = critical > 0 ? e_log(critical) + 1e-9 : -30, high = 40, found;
+    TiltPoint at;
     int k;
     for (k = 0; k < 64; k++) {
         double middle = 0.5 * (low + high);
-        TiltPoint at = gmm_tilt_point(p, r, e_exp(middle));
-        int more = (by_reward ? at.e_r : at.kl) > value;
-        low = more ? middle : low;
-        high = more ? high : middle;
+        at = gmm_tilt_point(p, r, e_exp(middle));
+        if ((by_reward ? at.e_r : at.kl) > value) {
+            low = middle;
+        } else {
+            high = middle;
+        }
     }
-    return gmm_tilt_point(p, r, e_exp(high));
+    at = gmm_tilt_point(p, r, e_exp(high));
+    found = by_reward ? at.e_r : at.kl;
+    if (!(fabs(found - value) <= 1e-6 * (1 + fabs(value)))) {
+        DIE("the frontier has no point with %s = %g: bisection ends at %g; is the reward constant, or the value out of "
+            "reach?",
+            by_reward ? "E[r]" : "KL", value, found);
+    }
+    return at;
 }
 
-// F: opt.frontier  the point of a mixture's frontier that has a given KL           [chapter 9]
-//   bisection of log beta between the critical temperature and e^40: KL falls as beta grows.  kl > 0, nats.
-//   Asks what the exact tilt would earn at the KL a method spent: no method earns more.
+// F: opt.at_kl   the point of a mixture's frontier that has a given KL             [chapter 9]
+//   Asks what the exact tilt would earn at the KL a method spent: no method earns more.  kl > 0, nats.
 //   source: monotone because d KL/d eta = eta Var*[r] >= 0
-//   check: KL of the point; best-of-n lies below it
+//   check: KL of the point; best-of-n lies below it; slope of the frontier
 static inline TiltPoint gmm_tilt_at_kl(const Gmm *p, const QuadReward *r, double kl) {
     if (!(kl > 0)) {
         DIE("gmm_tilt_at_kl: KL = %g; the frontier has a point for every KL > 0", kl);
@@ -208,24 +218,18 @@ static inline TiltPoint gmm_tilt_at_kl(const Gmm *p, const QuadReward *r, double
     return gmm_tilt_where(p, r, kl, 0);
 }
 
-// F: opt.frontier  the point of a mixture's frontier that earns a given reward     [chapter 4]
-//   monotone because d E*[r]/d eta = Var*[r] >= 0;   its KL is what a gain to this reward costs at least, nats
-//   e_r: above E_p[r], and below the supremum of r
-//   source: exponential-family identities
-//   check: E*[r] of the returned point
+// F: opt.at_reward  the point of a mixture's frontier that earns a given reward    [chapter 4]
+//   Its KL is what a gain to this reward costs at least, nats.   e_r: above E_p[r], below the supremum of r
+//   source: monotone because d E*[r]/d eta = Var*[r] >= 0
+//   check: E*[r] of the point
 static inline TiltPoint gmm_tilt_at_reward(const Gmm *p, const QuadReward *r, double e_r) {
-    TiltPoint found;
     double mean;
     gmm_reward_moments(&mean, NULL, p, r);
     if (!(e_r > mean)) {
         DIE("gmm_tilt_at_reward: E[r] = %g is not above that of the reference, %g; the frontier rises from there", e_r,
             mean);
     }
-    found = gmm_tilt_where(p, r, e_r, 1);
-    if (!(fabs(found.e_r - e_r) <= 1e-6 * (1 + fabs(e_r)))) {
-        DIE("gmm_tilt_at_reward: E[r] = %g cannot be reached; the frontier ends at %g", e_r, found.e_r);
-    }
-    return found;
+    return gmm_tilt_where(p, r, e_r, 1);
 }
 
 #endif

@@ -83,9 +83,9 @@ static inline double smc_log_increment(double log_pq, double v_next, double v_no
     return log_pq + (v_next - v_now) / beta;
 }
 
-// One stage: when fewer than `below` particles are effective, draw n survivors into index, set all log_w to 0 and return
-// the log of the mean weight, which belongs to log Z; otherwise leave the weights to grow and return 0.  index[i] = i
-// says that nothing moved.  Forgetting the weights of a stage that was skipped would lose its factor.
+// One stage: when fewer than `below` particles are effective, draw n survivors into index, set all log_w to 0 and
+// return the log of the mean weight, which belongs to log Z; otherwise leave the weights to grow and return 0.
+// index[i] = i says that nothing moved.  Forgetting the weights of a stage that was skipped would lose its factor.
 static inline double smc_stage(int *index, double *log_w, double below, double u, size_t n) {
     double *W = NEW(double, n);
     double log_mean = smc_normalise(W, log_w, n);

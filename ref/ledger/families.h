@@ -79,7 +79,7 @@ static const char *const formula_headers[] = {
     "ref/formula/feature_metrics.h",
     "ref/formula/neighbours.h",
     "ref/formula/permutation.h",
-    "ref/formula/reward_report.h",
+    "ref/formula/alignment_report.h",
     NULL,
 };
 // clang-format on
@@ -160,10 +160,10 @@ static const Family families[] = {
     {"bon.continuous", family_bon_continuous, "bon.kl bon.win bon.normal opt.frontier opt.tilt"},
     {"bon.discrete", family_bon_discrete, "bon.discrete bon.kl bon.win met.kl"},
     {"bon.soft", family_bon_soft, "bon.soft met.kl"},
-    {"bon.gmm", family_bon_gmm, "bon.gmm bon.kl opt.Er"},
+    {"bon.gmm", family_bon_gmm, "bon.gmm reward.law bon.kl"},
     {"smc.resample", family_smc_resample, "smc.ess smc.systematic"},
-    {"smc.twist1d", family_smc_twist1d, "smc.twist guid.cg_step"},
-    {"smc.chain", family_smc_chain, "smc.twist val.soft opt.init"},
+    {"smc.twist1d", family_smc_twist1d, "smc.kernel smc.twist guid.cg_step"},
+    {"smc.chain", family_smc_chain, "smc.kernel smc.values opt.init_chain"},
     {"met.w1d", family_met_w1d, "met.w1d"},
     {"met.w2", family_met_w2, "met.w2"},
     {"met.sw", family_met_sw, "met.sw"},

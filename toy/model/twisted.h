@@ -70,8 +70,8 @@ static inline size_t twisted_eps(real *eps, Net *net, const Chain *chain, const 
     return (size_t)n * (chain->guidance != 1 ? 2 : 1);
 }
 
-// x becomes the state after step k: mean + shift + sigma z.  The shift is sigma^2 slope/beta at the mean, when there is a
-// slope and a level below to ask (k > 0); without one the step is that of chain_sample, bit for bit.  log_pq (n), or
+// x becomes the state after step k: mean + shift + sigma z.  The shift is sigma^2 slope/beta at the mean, when there is
+// a slope and a level below to ask (k > 0); without one the step is that of chain_sample, bit for bit.  log_pq (n), or
 // NULL: log p - log q of the move.  Returns the evaluations spent.
 static inline size_t twisted_move(real *x, double *log_pq, Net *net, const Chain *chain, const Twist *twist,
                                   const real *eps, int k, const int *c, int n, uint64_t seed, uint64_t stream) {

@@ -1,7 +1,7 @@
-// reward_report.h: what to say about a sample that claims to be aligned: reward with its error, price, and distance to
+// alignment_report.h: what to say about a sample that claims to be aligned: reward with its error, price, and distance to
 // what was possible.  A mean reward alone says nothing: it can be bought with KL, or with a mistake of the reward.
-#ifndef TILT_REWARD_REPORT_H
-#define TILT_REWARD_REPORT_H
+#ifndef TILT_ALIGNMENT_REPORT_H
+#define TILT_ALIGNMENT_REPORT_H
 
 #include "tilt.h"
 
@@ -12,7 +12,7 @@ typedef struct {
     double gold, gold_se;       // the true reward
     double gold_minus_proxy;    // falls when the proxy is exploited
     double gold_minus_proxy_se; // of the paired difference, usually far below both errors
-} RewardReport;
+} AlignmentReport;
 
 // Mean and standard error of n numbers.
 static inline double mean_and_se(double *se, const double *v, size_t n) {
@@ -36,13 +36,13 @@ static inline double mean_and_se(double *se, const double *v, size_t n) {
 //   gold - proxy: paired, E[g - r] +- s.e. of the differences
 //   proxy: n rewards that were optimised; gold: n true ones, or NULL (then proxy counts as gold).
 //   kl: nats, of the law the sample comes from, to the reference (quadrature, or met.knnkl).
-//   j_star, frontier: the exact optimum, and the largest reward at this KL (gmm_frontier_at_kl, opt.frontier).
+//   j_star, frontier: the exact optimum, and the largest reward at this KL (gmm_tilt_at_kl).
 //   A coarse sampler alone moves E[r]: give it the J* of its own reference law, or report that baseline beside it.
 //   source: practice of alignment evaluations
 //   check: samples of p*: gap and distance 0 within 4 s.e.; any other law: gap = beta KL(q||p*)
-static inline RewardReport reward_report(const double *proxy, const double *gold, size_t n, double kl, double beta,
-                                         double j_star, double frontier) {
-    RewardReport r;
+static inline AlignmentReport alignment_report(const double *proxy, const double *gold, size_t n, double kl,
+                                               double beta, double j_star, double frontier) {
+    AlignmentReport r;
     double *difference = NEW(double, n);
     size_t i;
     r.mean = mean_and_se(&r.se, proxy, n);
@@ -56,34 +56,6 @@ static inline RewardReport reward_report(const double *proxy, const double *gold
     r.below_frontier = frontier - r.mean;
     free(difference);
     return r;
-}
-
-// F: met.reward  the largest reward of any law at a given KL, Gaussian mixture      [chapter 10]
-//   E*[r] of the tilt whose KL is kl: the frontier, by bisection of log beta.   kl > 0, nats
-//   *beta: the temperature of that point (may be NULL).  Dies when no tilt that exists spends so much or so little.
-//   source: opt.frontier
-//   check: gmm_tilt_point at that beta has this KL; slope beta by differences
-static inline double gmm_frontier_at_kl(double *beta, const Gmm *p, const QuadReward *r, double kl) {
-    double low = fmax(gmm_critical_beta(p, r), 0), high = 1, middle;
-    int k;
-    low = low > 0 ? e_log(low * (1 + 1e-9)) : -12;
-    for (high = low + 1; high < low + 40 && gmm_tilt_point(p, r, e_exp(high)).kl > kl; high++) {
-    }
-    if (!(kl > 0) || !(gmm_tilt_point(p, r, e_exp(low)).kl >= kl) || !(gmm_tilt_point(p, r, e_exp(high)).kl <= kl)) {
-        DIE("gmm_frontier_at_kl: no tilt at KL = %g nats; is the reward constant, or the KL 0 or out of reach?", kl);
-    }
-    for (k = 0; k < 60; k++) { // KL falls as beta grows
-        middle = 0.5 * (low + high);
-        if (gmm_tilt_point(p, r, e_exp(middle)).kl > kl) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    if (beta != NULL) {
-        *beta = e_exp(low);
-    }
-    return gmm_tilt_point(p, r, e_exp(low)).e_r;
 }
 
 // F: met.reward  which modes a sample uses, and how far its covariance is off      [chapter 10]
