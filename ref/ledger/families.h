@@ -13,6 +13,7 @@
 #include "families_reward.h"
 #include "families_sampler.h"
 #include "families_schedule.h"
+#include "families_taste.h"
 #include "families_tilt.h"
 
 typedef struct {
@@ -33,6 +34,8 @@ static const char *const formula_headers[] = {
     "ref/formula/win_graph.h",
     "ref/formula/bradley_terry.h",
     "ref/formula/reward_model.h",
+    "ref/formula/laplace.h",
+    "ref/formula/acquisition.h",
     "ref/formula/tilt.h",
     "ref/formula/best_of_n.h",
     "ref/formula/reweight.h",
@@ -106,7 +109,7 @@ static const Family families[] = {
     {"rm.bt", family_rm_bt, "rm.bt"},
     {"rm.variants", NULL, ""},
     {"rm.map", family_rm_map, "rm.map rm.bt"},
-    {"rm.laplace", NULL, ""},
+    {"rm.laplace", family_rm_laplace, "rm.laplace rm.map rm.bt"},
     {"rm.softmax", NULL, ""},
     {"rm.calib", family_rm_calib, "rm.calib"},
     {"rm.ens", NULL, ""},
@@ -202,7 +205,7 @@ static const Family families[] = {
     {"moo.pareto", NULL, ""},
     {"theory.geometric_mixture", NULL, ""},
     {"theory.rewarded_soup", NULL, ""},
-    {"active.acquisition", NULL, ""},
+    {"active.acquisition", family_active_acquisition, "active.acquisition"},
     {"continual.ewc", NULL, ""},
     {"interp.additive", NULL, ""},
     {NULL, NULL, NULL},
