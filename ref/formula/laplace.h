@@ -20,8 +20,9 @@ static inline double rm_laplace(double *theta, double *cov, const double *featur
                                 double lambda, double answers, int n, int F) {
     double *factor, loss;
     int a;
-    if (!(answers > 0)) {
-        DIE("rm_laplace: %g answers; at least one answer must stand behind the rows", answers);
+    if (!(answers > 0) || !(lambda > 0)) {
+        DIE("rm_laplace: %g answers and lambda %g; at least one answer and a prior must stand behind it", answers,
+            lambda);
     }
     factor = NEW(double, (size_t)F *(size_t)F);
     loss = rm_map(theta, features_win, features_lose, lambda, n, F);
