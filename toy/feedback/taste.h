@@ -242,7 +242,7 @@ static inline Consistency consistency(const Answer *answer, int n) {
 typedef struct {
     double nll, brier, accuracy; // of predictions for answers that the fit had not seen; a coin has ln 2, 1/4, 1/2
     double sure;                 // mean of max(p, 1-p): equals accuracy when calibrated
-    double accuracy_se;
+    double accuracy_se;          // with one right and one wrong answer added, so that it is never 0
 } HeldOut;
 
 // Leave one out: each answer is predicted by a fit without any answer about its pair.
@@ -260,7 +260,7 @@ static inline HeldOut taste_held_out(const Items *items, double prior, const Ans
         h.accuracy += (p > 0.5 ? y : p < 0.5 ? 1 - y : 0.5) / n;
         h.sure += fmax(p, 1 - p) / n;
     }
-    h.accuracy_se = n > 0 ? sqrt(h.accuracy * (1 - h.accuracy) / n) : 0;
+    h.accuracy_se = sqrt((h.accuracy * n + 1) * ((1 - h.accuracy) * n + 1) / (n + 2) / (n + 2) / (n > 0 ? n : 1));
     taste_free(&t);
     return h;
 }

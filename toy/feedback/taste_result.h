@@ -11,7 +11,7 @@
 #include "../world/law.h"
 #include "reader.h"
 
-enum { CLIMB_STEPS = 60, DPO_STEPS = 20 };
+enum { CLIMB_STEPS = 120, DPO_STEPS = 20 };
 #define ALIGN_RATE 0.05
 
 typedef enum { LAW_REF, LAW_TILT, LAW_CLIMB, LAW_DPO, LAWS } LawName;

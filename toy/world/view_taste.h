@@ -71,7 +71,7 @@ static inline TastePage taste_page_open(const char *dir, const Session *s) {
         taste_line_(
             &t,
             "Its mean loss is %.3f nats; a coin has 0.693, lower is better.  Brier score %.3f, a coin has 0.25.  "
-            "The pairs were chosen because they were hard to predict, so this is no estimate for random pairs.",
+            "The pairs were chosen to teach much, so this is no estimate for random pairs.",
             h.nll, h.brier, 0, 0);
     }
     page_heading(&t.page, "The answers");

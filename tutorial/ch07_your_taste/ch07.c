@@ -86,7 +86,8 @@ static void print_reader(const Session *s) {
     Consistency c = consistency(s->answer, s->n);
     HeldOut h = taste_held_out(s->items, s->items->prior, s->answer, s->n);
     printf("answers %d\nties %d\nrepeats %d\nflip_rate %.3f\n", s->n, c.ties, c.repeats, c.flip_rate);
-    printf("accuracy_bound %.3f\nleft_share %.3f\n", c.bound, c.decided > 0 ? (double)c.left / c.decided : 0.5);
+    printf(c.repeats > 0 ? "accuracy_bound %.3f\n" : "# no question was repeated: no bound\n", c.bound);
+    printf("left_share %.3f\n", c.decided > 0 ? (double)c.left / c.decided : 0.5);
     printf("held_out_accuracy %.3f\nheld_out_se %.3f\nheld_out_sure %.3f\nheld_out_nll %.4f\nheld_out_brier %.4f\n",
            h.accuracy, h.accuracy_se, h.sure, h.nll, h.brier);
 }
