@@ -239,10 +239,49 @@ static void test_exam(void) {
     CHECK(j < 0.9 && r > 1.05, "J %g, reward %g", j, r);
     exam_taste(&j, &r, &e, &none);
     NEAR(j, 0, 0, 1e-12);
-    reader_curve(j5, r5, &e, &ring, &reader, pick_variance, 4, 10);
-    reader_curve(j9, r9, &e, &ring, &reader, pick_variance, 4, 20);
+    reader_curve(j5, r5, NULL, &e, &ring, &reader, pick_variance, 4, 10);
+    reader_curve(j9, r9, NULL, &e, &ring, &reader, pick_variance, 4, 20);
     CHECK(j5[0] == j9[0] && j5[1] == j9[1] && j9[2] <= 1, "a longer run begins like a short one");
     taste_free(&none);
+    free(law);
+    exam_free(&e);
+}
+
+// Slope of J along a fixed pseudo-random direction of the parameters, by finite differences.
+static double slope_of_j(Net *net, const Exam *e, const double *r, double *law, int direction) {
+    double j[2];
+    int k;
+    size_t i;
+    for (k = 0; k < 3; k++) { // up, down, back
+        for (i = 0; i < net->np; i++) {
+            double step = (k == 1 ? -2 : 1) * 0.005;
+            net->p[i] += (real)(step * rng_normal(SEED, STREAM_U + 2 + (uint64_t)direction, i));
+        }
+        if (k < 2) {
+            mixture_law(law, net, &e->grid);
+            j[k] = law_score(law, e->p_ref, r, e->beta, EXAM_CELLS).j;
+        }
+    }
+    return (j[0] - j[1]) / 0.01;
+}
+
+// A reward whose tilt is no mixture: where the climb ends, J must be flat in every direction.
+static void test_climb(void) {
+    Reader reader = reader_new(SEED, 5);
+    Exam e = exam_new(&ring, 0.5);
+    double *law = NEW(double, EXAM_CELLS), before = 0, after = 0;
+    Net net = ring_mixture(&ring);
+    int k;
+    exam_reader(&e, &reader);
+    for (k = 0; k < 4; k++) {
+        before += fabs(slope_of_j(&net, &e, e.truth, law, k)) / 4;
+    }
+    mixture_climb(&net, &e.grid, e.p_ref, e.truth, 0.5, 250, 0.05);
+    for (k = 0; k < 4; k++) {
+        after += fabs(slope_of_j(&net, &e, e.truth, law, k)) / 4;
+    }
+    CHECK(before > 0.2 && after < 0.05 * before, "slope of J %g, then %g", before, after);
+    net_free(&net);
     free(law);
     exam_free(&e);
 }
@@ -348,6 +387,7 @@ int main(void) {
     test_pickers();
     test_consistency();
     test_exam();
+    test_climb();
     test_alignment();
     test_resample();
     test_talk();

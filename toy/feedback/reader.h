@@ -121,18 +121,25 @@ static inline void exam_taste(double *share_j, double *share_r, const Exam *e, c
 }
 
 // The reader answers up to `labels` questions (at most MOST_LABELS), none twice; both shares after each budget within.
+// about (NULL: not wanted): of the questions asked, the mean chance that the true reward predicts the answer (1/2: coins)
+// and the mean distance between the two points.
 // The items belong to the reader, the answers to their number, so all ways of picking meet the same luck.
-static inline void reader_curve(double share_j[BUDGETS], double share_r[BUDGETS], Exam *e, const Ring *ring,
-                                const Reader *reader, PickQuestion *pick, double prior, int labels) {
+static inline void reader_curve(double share_j[BUDGETS], double share_r[BUDGETS], double *about, Exam *e,
+                                const Ring *ring, const Reader *reader, PickQuestion *pick, double prior, int labels) {
     Items items = items_ring(ring, reader->seed, reader->stream + READER_ITEMS);
     Taste t = taste_new(HILLS, prior);
     Answer answer[MOST_LABELS];
+    double clear = 0, apart = 0;
     int n, k = 0;
     exam_reader(e, reader);
     for (n = 0; n < labels; n++) {
         taste_choose(&answer[n].a, &answer[n].b, &t, &items, pick, answer, n, reader->seed,
                      reader->stream + READER_QUESTIONS);
         answer[n].y = reader_answer(reader, &items, answer[n].a, answer[n].b, n);
+        apart += euclid(items.x + 2 * answer[n].a, items.x + 2 * answer[n].b, 2) / labels;
+        clear += rater_accuracy(&reader->rater, reader_reward(reader, &items, answer[n].a),
+                                reader_reward(reader, &items, answer[n].b)) /
+                 labels;
         if (pick != NULL || n + 1 == budget[k]) { // nobody looks at the fit between two budgets of random questions
             taste_fit(&t, &items, answer, n + 1, NULL);
         }
@@ -140,6 +147,10 @@ static inline void reader_curve(double share_j[BUDGETS], double share_r[BUDGETS]
             exam_taste(&share_j[k], &share_r[k], e, &t);
             k++;
         }
+    }
+    if (about != NULL) {
+        about[0] = clear;
+        about[1] = apart;
     }
     taste_free(&t);
     items_free(&items);
@@ -151,6 +162,7 @@ typedef struct {                                                // means over re
     double j[CHOOSERS][BUDGETS], j_se[CHOOSERS][BUDGETS];       // share of the reachable J under the true reward
     double r[CHOOSERS][BUDGETS];                                // share of the reward alone
     double gain[CHOOSERS][BUDGETS], gain_se[CHOOSERS][BUDGETS]; // J minus that of random questions, the same readers
+    double about[CHOOSERS][2];                                  // see reader_curve
 } Curves;
 
 // Readers 0..count-1 meet every way of choosing; differences are taken reader by reader.
@@ -160,9 +172,11 @@ static inline Curves reader_curves(Exam *e, const Ring *ring, uint64_t seed, int
     memset(&c, 0, sizeof c);
     for (s = 0; s < count; s++) {
         Reader reader = reader_new(seed, s);
-        double j[CHOOSERS][BUDGETS], r[BUDGETS];
+        double j[CHOOSERS][BUDGETS], r[BUDGETS], about[2];
         for (m = 0; m < CHOOSERS; m++) {
-            reader_curve(j[m], r, e, ring, &reader, question_pickers[m], prior, MOST_LABELS);
+            reader_curve(j[m], r, about, e, ring, &reader, question_pickers[m], prior, MOST_LABELS);
+            c.about[m][0] += about[0] / count;
+            c.about[m][1] += about[1] / count;
             for (k = 0; k < BUDGETS; k++) {
                 c.j[m][k] += j[m][k] / count;
                 c.j_se[m][k] += j[m][k] * j[m][k] / count;

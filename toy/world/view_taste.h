@@ -201,7 +201,8 @@ static inline void taste_page_digits(TastePage *t, const Digits *d, const Taste 
 // ---- the same on the terminal, as far as it fits -----------------------------------------------------------------
 
 // Learned reward, before, after.
-static inline void view_ring_result(Term *t, const RingResult *r) {
+static inline void view_ring_result(const RingResult *r) {
+    Term t = term_open(stdout, 0);
     enum { SIDE = 24, WIDE = 3 * SIDE + 4 };
     const double *field[3];
     Image m = image_new(WIDE, SIDE, 3);
@@ -226,13 +227,14 @@ static inline void view_ring_result(Term *t, const RingResult *r) {
     view_centred_(line, sizeof line, "what you like", SIDE + 2);
     view_centred_(line, sizeof line, "before", SIDE + 2);
     view_centred_(line, sizeof line, "after: aligned to you", SIDE + 2);
-    term_image(t, &m);
-    term_line(t, line);
+    term_image(&t, &m);
+    term_line(&t, line);
     image_free(&m);
 }
 
 // The favourite of each digit, 0 to 4 above 5 to 9.
-static inline void view_digits_result(Term *t, const Digits *d, const DigitsResult *r) {
+static inline void view_digits_result(const Digits *d, const DigitsResult *r) {
+    Term t = term_open(stdout, 0);
     real x[DIGIT_CLASSES * DIGIT_PIXELS];
     int c, i;
     for (c = 0; c < DIGIT_CLASSES; c++) {
@@ -242,8 +244,8 @@ static inline void view_digits_result(Term *t, const Digits *d, const DigitsResu
         }
         memcpy(x + c * DIGIT_PIXELS, d->x + (size_t)best * DIGIT_PIXELS, DIGIT_PIXELS * sizeof *x);
     }
-    term_sheet(t, x, DIGIT_CLASSES, DIGIT_SIDE, DIGIT_SIDE, DIGIT_CLASSES / 2, -1, 1);
-    term_line(t, "the favourites of the model that was aligned to you");
+    term_sheet(&t, x, DIGIT_CLASSES, DIGIT_SIDE, DIGIT_SIDE, DIGIT_CLASSES / 2, -1, 1);
+    term_line(&t, "the favourites of the model that was aligned to you");
 }
 
 static inline void taste_page_close(TastePage *t) {

@@ -10,11 +10,9 @@
 #include "../../toy/world/view_curves.h"
 #include "../../toy/world/view_taste.h"
 
-enum { WEAK = 64, STREAM_PERSON = 1, STREAM_POINTS = 10 };
-enum { AT_20 = 2 }; // index of 20 answers in budget[]
+enum { WEAK = 64, STREAM_PERSON = 1, STREAM_POINTS = 10, AT_20 = 2 }; // AT_20: index of 20 answers in budget[]
 static const char hint[] = "arrow keys: choose   space: tie   u: undo   q: quit, to go on later   ?: help";
 static const char help[] = "also a d, h l, 1 2; t is a tie.  Answers are kept after every key.";
-
 static uint64_t seed = 1;
 static int quick, total = 20, every = 5, choose, world, readers = 250;
 static double beta = 0.5;
@@ -26,8 +24,8 @@ static Exam exam;
 
 static Say say_of_key(int key) {
     static const char *const keys[] = {"ahAH1<", "dlDL2>", " tT=", "uU", "qQ"};
-    for (int k = 0; k < 5; k++) {
-        if (key > 0 && key < 128 && strchr(keys[k], key) != NULL) {
+    for (int k = 0; k < 5 && key > 0 && key < 128; k++) {
+        if (strchr(keys[k], key) != NULL) {
             return (Say)k;
         }
     }
@@ -36,17 +34,15 @@ static Say say_of_key(int key) {
 
 // Does what was said and stores the answers; news gets one line for the reader.
 static void obey(Session *s, Say say, const char *dir, char news[100]) {
+    static const char *const said[] = {"left", "right", "tie"};
     double mean, sd;
-    taste_gap(&mean, &sd, &s->taste, s->items, s->a, s->b);
-    double expected = 100 * laplace_probability(mean, sd);
     if (say == SAY_UNDO) {
         snprintf(news, 100, session_undo(s) ? "taken back" : "there is nothing to take back");
     } else {
+        taste_gap(&mean, &sd, &s->taste, s->items, s->a, s->b);
+        double left = 100 * laplace_probability(mean, sd);
+        snprintf(news, 100, "it gave %.0f %% to left and %.0f %% to right; you said %s", left, 100 - left, said[say]);
         session_answer(s, say == SAY_LEFT ? 1 : say == SAY_RIGHT ? 0 : 0.5);
-        snprintf(news, 100, "it gave %.0f %% to left and %.0f %% to right; you said %s", expected, 100 - expected,
-                 say == SAY_LEFT    ? "left"
-                 : say == SAY_RIGHT ? "right"
-                                    : "tie");
     }
     session_save(s, dir);
 }
@@ -55,19 +51,19 @@ static void ask_person(Session *s, const char *dir) {
     Term t = term_open(stdout, 0);
     char news[100];
     snprintf(news, sizeof news, "%s", hint);
-    while (s->n < total) {
+    for (Say say = SAY_NOTHING; s->n < total && say != SAY_QUIT;) {
         view_question(&t, s, &ring, total, news);
         int key = keys_get();
-        Say say = say_of_key(key);
-        if (say == SAY_QUIT) {
-            break;
-        } else if (say == SAY_NOTHING) {
+        say = say_of_key(key);
+        if (say == SAY_NOTHING) {
             snprintf(news, sizeof news, "%s", key == '?' ? help : hint);
-        } else {
+        } else if (say != SAY_QUIT) {
             obey(s, say, dir, news);
         }
     }
     keys_close();
+    snprintf(news, sizeof news, "%d of %d questions answered", s->n, total);
+    term_line(&t, news);
 }
 
 static void ask_pipe(Session *s, Feed *feed, const char *dir) {
@@ -126,14 +122,13 @@ static int person(const char *dir, int start_over, Feed *feed) {
     } else {
         ask_pipe(&s, feed, dir);
     }
-    Term t = term_open(stdout, 0);
     TastePage page = taste_page_open(dir, &s);
-    double number = 0;
+    double number;
     if (world == 0) {
         RingResult r = ring_result(&exam, &ring, &items, &s.taste, s.answer, s.n);
         taste_page_ring(&page, &s, &exam, &r);
         if (feed == NULL) {
-            view_ring_result(&t, &r);
+            view_ring_result(&r);
         }
         print_reader(&s);
         print_ring(&r, 0);
@@ -143,7 +138,7 @@ static int person(const char *dir, int start_over, Feed *feed) {
         DigitsResult r = digits_result(&digits, &items, &s.taste, beta);
         taste_page_digits(&page, &digits, &s.taste, &r, beta);
         if (feed == NULL) {
-            view_digits_result(&t, &digits, &r);
+            view_digits_result(&digits, &r);
         }
         print_reader(&s);
         printf("tilt_kl %.4f\ntilt_j_gain %.4f\n", r.kl, r.gain);
@@ -166,15 +161,17 @@ static int person(const char *dir, int start_over, Feed *feed) {
 
 static void print_curves(const char *name, const Curves *c) {
     for (int m = 0; m < CHOOSERS; m++) {
-        for (int k = 0; k < BUDGETS; k++) {
-            const char *w = chooser_words[m];
-            printf("%s_j_%s_%d %.4f\n%s_se_%s_%d %.4f\n", name, w, budget[k], c->j[m][k], name, w, budget[k],
-                   c->j_se[m][k]);
-            printf("%s_reward_%s_%d %.4f\n", name, w, budget[k], c->r[m][k]);
-            if (m != CHOOSE_RANDOM) {
-                printf("%s_gain_%s_%d %.4f\n%s_gain_se_%s_%d %.4f\n", name, w, budget[k], c->gain[m][k], name, w,
-                       budget[k], c->gain_se[m][k]);
-            }
+        printf("%s_clear_%s %.4f\n", name, chooser_words[m], c->about[m][0]);
+        printf("%s_apart_%s %.4f\n", name, chooser_words[m], c->about[m][1]);
+    }
+    for (int i = 0; i < CHOOSERS * BUDGETS; i++) {
+        int m = i / BUDGETS, k = i % BUDGETS;
+        char key[40];
+        snprintf(key, sizeof key, "%s_%d", chooser_words[m], budget[k]);
+        printf("%s_j_%s %.4f\n%s_se_%s %.4f\n", name, key, c->j[m][k], name, key, c->j_se[m][k]);
+        printf("%s_reward_%s %.4f\n", name, key, c->r[m][k]);
+        if (m != CHOOSE_RANDOM) {
+            printf("%s_gain_%s %.4f\n%s_gain_se_%s %.4f\n", name, key, c->gain[m][k], name, key, c->gain_se[m][k]);
         }
     }
 }
@@ -188,7 +185,7 @@ static int simulate(const char *out) {
     printf("all_held_out_accuracy %.3f\nall_held_out_sure %.3f\n", t.held_accuracy, t.held_sure);
     printf("all_tilt_share %.4f\nall_tilt_se %.4f\n", t.tilt, t.tilt_se);
     printf("all_dpo_share %.4f\nall_dpo_se %.4f\nall_dpo_kl %.4f\n", t.dpo, t.dpo_se, t.dpo_kl);
-    printf("# the reader in the middle of them is number %d\n", t.median);
+    printf("climb_steps %d\n# the reader in the middle of them is number %d\n", CLIMB_STEPS, t.median);
     Reader reader = reader_new(seed, t.median);
     Items items = items_ring(&ring, seed, reader.stream + READER_ITEMS);
     Session s = reader_talk(&reader, &items, (Chooser)choose, every, total);
@@ -206,12 +203,11 @@ static int simulate(const char *out) {
         exam_reader(&exam, &reader);
         view_curves(out, &exam, &s, &r, &fair, &weak);
     }
-    double gain = fair.gain[CHOOSE_VARIANCE][AT_20];
-    finish(gain, "fair_gain_variance_20", 0, 1, fair.j[0], CHOOSERS * BUDGETS);
+    finish(fair.gain[CHOOSE_VARIANCE][AT_20], "fair_gain_variance_20", 0, 1, fair.j[0], CHOOSERS * BUDGETS);
     ring_result_free(&r);
     session_free(&s);
     items_free(&items);
-    return !quick && readers >= 100 && !(gain > 0);
+    return !quick && readers >= 100 && !(fair.gain[CHOOSE_VARIANCE][AT_20] > 0);
 }
 
 int main(int argc, char **argv) {
@@ -246,6 +242,9 @@ int main(int argc, char **argv) {
             return person(out != NULL ? out : "out", start_over, &feed);
         }
         puts("# no terminal, and nothing on stdin: simulated readers answer");
+    }
+    if (world == 1) {
+        DIE("simulated readers live on the ring; answer yourself or on stdin, or leave out --world digits");
     }
     return simulate(out);
 }
