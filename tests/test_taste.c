@@ -1,5 +1,5 @@
-// test_taste.c: a conversation with a reader: answers from a pipe, undo, repeats, leaving and coming back, broken files,
-// and which key was pressed.
+// test_taste.c: a conversation with a reader: answers from a pipe, undo, repeats, leaving and coming back, broken
+// files, and which key was pressed.
 #include "../ref/core/rng.h"
 #include "../ref/show/keys.h"
 #include "../toy/feedback/feed.h"

@@ -121,8 +121,8 @@ static inline void exam_taste(double *share_j, double *share_r, const Exam *e, c
 }
 
 // The reader answers up to `labels` questions (at most MOST_LABELS), none twice; both shares after each budget within.
-// about (NULL: not wanted): of the questions asked, the mean chance that the true reward predicts the answer (1/2: coins)
-// and the mean distance between the two points.
+// about (NULL: not wanted): of the questions asked, the mean chance that the true reward predicts the answer (coins:
+// 1/2), and the mean distance between the two points.
 // The items belong to the reader, the answers to their number, so all ways of picking meet the same luck.
 static inline void reader_curve(double share_j[BUDGETS], double share_r[BUDGETS], double *about, Exam *e,
                                 const Ring *ring, const Reader *reader, PickQuestion *pick, double prior, int labels) {

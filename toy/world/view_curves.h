@@ -1,4 +1,4 @@
-// view_curves.h: the figure of chapter 7: what one simulated reader likes and what was learned of it; many readers below.
+// view_curves.h: the figure of chapter 7: what one simulated reader likes and what was learned; many readers below.
 #ifndef TILT_VIEW_CURVES_H
 #define TILT_VIEW_CURVES_H
 

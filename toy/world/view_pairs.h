@@ -99,42 +99,47 @@ static inline void view_centred_(char *line, size_t most, const char *text, int 
     snprintf(line + at, most - at, "%*s%s%*s", before, "", text, room > before ? room - before : 0, "");
 }
 
-// One frame: the question, the two pictures, the belief, how far we are, and one line of news.
-static inline void view_question(Term *t, const Session *s, const Ring *ring, int total, const char *news) {
+// One frame: the question, the two pictures, the belief, how far we are, and one line of news.  columns: of the
+// terminal, 0 if unknown; below 78 everything is drawn smaller.
+static inline void view_question(Term *t, const Session *s, const Ring *ring, int total, int columns,
+                                 const char *news) {
     enum { WIDE = 2 * PAIR_PANEL + PAIR_BELIEF + 3 * PAIR_GAP };
-    Image m = image_new(WIDE, PAIR_PANEL, 3);
+    int narrow = columns > 0 && columns < WIDE, left = total - s->n, marks = narrow ? 20 : 40, i;
+    int panel = narrow ? 18 : PAIR_PANEL, belief = narrow ? 12 : PAIR_BELIEF; // 18 + 2 + 18 + 4 + 12 = 54 columns
+    int full = total > 0 ? marks * s->n / total : marks;
+    Image m;
     char line[200], bar[41];
-    int i, left = total - s->n, full = total > 0 ? 40 * s->n / total : 40;
     if (!term_frame(t, 1)) {
-        image_free(&m);
         return;
     }
+    m = image_new(2 * panel + belief + 3 * PAIR_GAP, panel, 3);
     image_fill(&m, rgb(0, 0, 0));
-    view_item(&m, 0, 0, PAIR_PANEL, s->items, ring, s->a);
-    view_item(&m, PAIR_PANEL + PAIR_GAP, 0, PAIR_PANEL, s->items, ring, s->b);
-    view_belief(&m, 2 * (PAIR_PANEL + PAIR_GAP) + PAIR_GAP, (PAIR_PANEL - PAIR_BELIEF) / 2, PAIR_BELIEF, s->items, ring,
-                &s->taste, s->a);
+    view_item(&m, 0, 0, panel, s->items, ring, s->a);
+    view_item(&m, panel + PAIR_GAP, 0, panel, s->items, ring, s->b);
+    view_belief(&m, 2 * panel + 3 * PAIR_GAP, (panel - belief) / 2, belief, s->items, ring, &s->taste, s->a);
     if (s->items->dim == 2) {
-        snprintf(line, sizeof line, "Eight villages around a lake.  Which house would you rather live in?");
+        snprintf(line, sizeof line, "%sWhich house would you rather live in?",
+                 narrow ? "" : "Eight villages around a lake.  ");
     } else {
         snprintf(line, sizeof line, "Two people wrote a %d.  Which one do you like better?", s->items->group[s->a]);
     }
     term_line(t, line);
     term_image(t, &m);
     line[0] = '\0';
-    view_centred_(line, sizeof line, "<- left", PAIR_PANEL);
+    view_centred_(line, sizeof line, "<- left", panel);
     view_centred_(line, sizeof line, "", PAIR_GAP);
-    view_centred_(line, sizeof line, "right ->", PAIR_PANEL);
+    view_centred_(line, sizeof line, "right ->", panel);
     view_centred_(line, sizeof line, "", 2 * PAIR_GAP);
-    view_centred_(line, sizeof line, s->items->dim == 2 ? "it believes" : "its favourite", PAIR_BELIEF);
+    view_centred_(line, sizeof line, s->items->dim == 2 ? "it believes" : "favourite", belief);
     term_line(t, line);
-    for (i = 0; i < 40; i++) {
+    for (i = 0; i < marks; i++) {
         bar[i] = i < full ? '#' : '.';
     }
-    bar[40] = '\0';
+    bar[marks] = '\0';
     snprintf(line, sizeof line, "[%s] %d answered, %d to go", bar, s->n, left > 0 ? left : 0);
     term_line(t, line);
-    term_line(t, news);
+    snprintf(line, sizeof line, "%.*s", narrow ? columns - 1 : 199, news);
+    term_line(t, line);
     image_free(&m);
 }
 

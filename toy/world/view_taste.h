@@ -1,8 +1,8 @@
 // view_taste.h: the last page: what a reader answered, how steadily, and what the model now likes.
 //
-//   TastePage t = taste_page_open("out", &session);          // answers, consistency, held-out predictions
-//   taste_page_ring(&t, ...);  or  taste_page_digits(&t, ...);
-//   taste_page_close(&t);                                     // out/taste.html, and the pictures beside it
+//   TastePage t = taste_page_open("out");
+//   taste_page_ring(&t, ...);  or  taste_page_digits(&t, ...);    // also out/taste.png
+//   taste_page_close(&t, &session);    // consistency, held-out predictions, the answers; out/taste.html
 #ifndef TILT_VIEW_TASTE_H
 #define TILT_VIEW_TASTE_H
 
@@ -29,52 +29,57 @@ static inline void taste_line_(TastePage *t, const char *format, double a, doubl
     page_text(&t->page, text);
 }
 
-static inline TastePage taste_page_open(const char *dir, const Session *s) {
-    static const char *const columns[] = {"question", "left", "right", "answer", "asked before", NULL};
+static inline TastePage taste_page_open(const char *dir) {
     TastePage t;
+    t.dir = dir;
+    t.page = page_new("Your taste, as far as the model can tell");
+    return t;
+}
+
+// How steady, how predictable, and every answer.
+static inline void taste_page_reader_(TastePage *t, const Session *s) {
+    static const char *const columns[] = {"question", "left", "right", "answer", "asked before", NULL};
     Tsv table = tsv_new(columns);
     Consistency c = consistency(s->answer, s->n);
     HeldOut h = taste_held_out(s->items, s->items->prior, s->answer, s->n);
     double low, high;
     int i, j;
-    t.dir = dir;
-    t.page = page_new("Your taste, as far as the model can tell");
-    page_heading(&t.page, "How steady were the answers?");
+    page_heading(&t->page, "How steady were the answers?");
     share_interval(&low, &high, c.flip_rate, c.repeats);
     if (c.repeats > 0) {
-        taste_line_(&t,
+        taste_line_(t,
                     "%.0f questions came back with their sides exchanged; %.1f answers changed (a tie counts half).  "
                     "The flip rate is %.2f; with so few repeats it could be anything up to %.2f.",
                     c.repeats, c.flips, c.flip_rate, high);
         taste_line_(
-            &t,
+            t,
             "So no model, however good, can be expected to agree with a fresh answer of this reader in more than "
             "%.0f %% of the cases (%.0f to %.0f %%, given how few repeats there were).",
             100 * c.bound, 100 * accuracy_bound(high), 100 * accuracy_bound(low), 0);
     } else {
-        page_text(&t.page, "No question was asked twice, so nothing is known about that.");
+        page_text(&t->page, "No question was asked twice, so nothing is known about that.");
     }
     share_interval(&low, &high, c.decided > 0 ? (double)c.left / c.decided : 0.5, c.decided);
     taste_line_(
-        &t,
+        t,
         "%.0f of %.0f decided answers were for the left side (a share between %.2f and %.2f, 95 %%).  Sides are "
         "drawn by lot, so a reader without a favourite side has one half.",
         c.left, c.decided, low, high);
-    page_heading(&t.page, "Could the answers have been predicted?");
+    page_heading(&t->page, "Could the answers have been predicted?");
     if (s->n > 0) {
         taste_line_(
-            &t,
+            t,
             "Leave one out: each answer is predicted from all others, except those about the same pair.  The "
             "prediction was right for %.0f %% (standard error %.0f), and it had been %.0f %% sure on average.  A "
             "coin is right for 50 %%.",
             100 * h.accuracy, 100 * h.accuracy_se, 100 * h.sure, 0);
         taste_line_(
-            &t,
+            t,
             "Its mean loss is %.3f nats; a coin has 0.693, lower is better.  Brier score %.3f, a coin has 0.25.  "
             "The pairs were chosen to teach much, so this is no estimate for random pairs.",
             h.nll, h.brier, 0, 0);
     }
-    page_heading(&t.page, "The answers");
+    page_heading(&t->page, "The answers");
     for (i = 0; i < s->n; i++) {
         char name[ITEM_NAME], before[40] = "";
         tsv_add_whole(&table, i + 1);
@@ -90,9 +95,8 @@ static inline TastePage taste_page_open(const char *dir, const Session *s) {
         }
         tsv_add(&table, before);
     }
-    page_table(&t.page, &table);
+    page_table(&t->page, &table);
     tsv_free(&table);
-    return t;
 }
 
 // A panel of the ring: a field over the exam's grid, with a title.
@@ -248,7 +252,8 @@ static inline void view_digits_result(const Digits *d, const DigitsResult *r) {
     term_line(&t, "the favourites of the model that was aligned to you");
 }
 
-static inline void taste_page_close(TastePage *t) {
+static inline void taste_page_close(TastePage *t, const Session *s) {
+    taste_page_reader_(t, s);
     page_write(&t->page, taste_path_(t, "taste.html"));
 }
 

@@ -1,7 +1,7 @@
 // ch07.c: your taste.  How much of a reader's taste do twenty answers carry, and which questions should be asked?
 //
-// On a terminal you are the annotator: two pictures, one key, twenty times; then the model is aligned to you.  Without a
-// terminal the answers come from stdin (`<`, `>`, `=`, a word, or a recorded file).  With nothing on stdin, or with
+// On a terminal you are the annotator: two pictures, one key, twenty times; then the model is aligned to you.  Without
+// a terminal the answers come from stdin (`<`, `>`, `=`, a word, or a recorded file).  With nothing on stdin, or with
 // --simulate, simulated readers answer, whose true taste is known, and the ways of choosing questions are compared.
 #include "../../ref/show/cli.h"
 #include "../../ref/show/keys.h"
@@ -52,7 +52,7 @@ static void ask_person(Session *s, const char *dir) {
     char news[100];
     snprintf(news, sizeof news, "%s", hint);
     for (Say say = SAY_NOTHING; s->n < total && say != SAY_QUIT;) {
-        view_question(&t, s, &ring, total, news);
+        view_question(&t, s, &ring, total, keys_columns(), news);
         int key = keys_get();
         say = say_of_key(key);
         if (say == SAY_NOTHING) {
@@ -122,7 +122,7 @@ static int person(const char *dir, int start_over, Feed *feed) {
     } else {
         ask_pipe(&s, feed, dir);
     }
-    TastePage page = taste_page_open(dir, &s);
+    TastePage page = taste_page_open(dir);
     double number;
     if (world == 0) {
         RingResult r = ring_result(&exam, &ring, &items, &s.taste, s.answer, s.n);
@@ -145,7 +145,7 @@ static int person(const char *dir, int start_over, Feed *feed) {
         number = r.ess_percent / 100;
         digits_result_free(&r);
     }
-    taste_page_close(&page);
+    taste_page_close(&page, &s);
     printf("resumed %d\nkept %s/%s\npage %s/taste.html\n", before, dir, SESSION_ANSWERS, dir);
     if (s.n < total) {
         printf("# %d of %d questions are left; start again to go on\n", total - s.n, total);
@@ -230,16 +230,16 @@ int main(int argc, char **argv) {
     readers = quick && readers == 250 ? 12 : readers;
     ring = ring_new();
     exam = exam_new(&ring, beta);
-    if (!simulated && world == 1) {
-        digits = digits_load(DIGITS_PATH);
-    }
+    digits = world == 1 && !simulated ? digits_load(DIGITS_PATH) : digits;
     if (!simulated && keys_open()) {
         return person(out != NULL ? out : "out", start_over, NULL);
     }
     if (!simulated && !TILT_ISATTY(0)) {
         Feed feed = feed_read(stdin, "stdin");
-        if (feed_more(&feed)) {
-            return person(out != NULL ? out : "out", start_over, &feed);
+        int status = feed_more(&feed) ? person(out != NULL ? out : "out", start_over, &feed) : -1;
+        feed_free(&feed);
+        if (status >= 0) {
+            return status;
         }
         puts("# no terminal, and nothing on stdin: simulated readers answer");
     }
