@@ -17,6 +17,7 @@
 #include "families_sampler.h"
 #include "families_schedule.h"
 #include "families_solver.h"
+#include "families_taste.h"
 #include "families_tilt.h"
 #include "families_trajectory.h"
 #include "families_value.h"
@@ -61,6 +62,8 @@ static const char *const formula_headers[] = {
     "ref/formula/ranking.h",
     "ref/formula/reward_model.h",
     "ref/formula/softmax_reward.h",
+    "ref/formula/laplace.h",
+    "ref/formula/acquisition.h",
     "ref/formula/tilt.h",
     "ref/formula/best_of_n.h",
     "ref/formula/reward_law.h",
@@ -147,7 +150,7 @@ static const Family families[] = {
     {"rm.bt", family_rm_bt, "rm.bt"},
     {"rm.variants", NULL, ""},
     {"rm.map", family_rm_map, "rm.map rm.bt"},
-    {"rm.laplace", NULL, ""},
+    {"rm.laplace", family_rm_laplace, "rm.laplace rm.map rm.bt"},
     {"rm.softmax", family_rm_softmax, "rm.softmax"},
     {"rm.calib", family_rm_calib, "rm.calib"},
     {"rm.ens", NULL, ""},
@@ -243,7 +246,7 @@ static const Family families[] = {
     {"moo.pareto", NULL, ""},
     {"theory.geometric_mixture", NULL, ""},
     {"theory.rewarded_soup", NULL, ""},
-    {"active.acquisition", NULL, ""},
+    {"active.acquisition", family_active_acquisition, "active.acquisition"},
     {"continual.ewc", NULL, ""},
     {"interp.additive", NULL, ""},
     {NULL, NULL, NULL},
