@@ -1,5 +1,6 @@
 // test_solver_orders.c: the order of every sampler, measured: the end point against the exact ODE, and for samplers
-// with noise the exact variance of their output for Gaussian data.  Slopes need double; the float build checks the rest.
+// with noise the exact variance of their output for Gaussian data.  Slopes need double; the float build checks the
+// rest.
 #include "death.h"
 
 #include "../ref/formula/gaussian_chain.h"
@@ -65,7 +66,8 @@ static void test_deterministic(void) {
           counted[2]);
 }
 
-// Euler and Heun of EDM on the VE path in closed form is the table; here the middle point of dpm.2 and dpmpp.2s anywhere
+// Euler and Heun of EDM on the VE path in closed form is the table; here the middle point of dpm.2 and dpmpp.2s
+// anywhere
 // in the step: the error of ONE step falls like h^3.
 static void test_middle_point(void) {
     double block[21];
