@@ -91,7 +91,7 @@ static inline long ode_solve(double *y, double t0, double t1, size_t n, OdeField
         double h = last ? t1 - t : H;
         int column = ode_try(y_new, y, t, h, n, f, self, rtol, atol, rows, work);
         steps++;
-        if (steps > 10000 || t + 0.4 * h == t) {
+        if (steps > 10000 || (column < 0 && t + 0.4 * h == t)) {
             free(block);
             DIE("ode_solve: stuck at t = %.17g after %ld steps; the field is not smooth there, or rtol = %g is below "
                 "its rounding",
