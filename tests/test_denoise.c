@@ -60,8 +60,8 @@ static void test_mixture(void) {
             double gap = largest_gap(&model, &exact, scales[j] * alpha, scales[j] * sigma);
             CHECK(gap < tol * (1 + 1 / alpha), "level %d in units %d: gap %g", k, j, gap);
         }
-        if (k > 0) { // half way in half log-SNR
-            double lambda = (half_logsnr_of(schedule.abar[k]) + half_logsnr_of(schedule.abar[k - 1])) / 2;
+        if (k > 0) { // a quarter of the way in half log-SNR
+            double lambda = 0.25 * half_logsnr_of(schedule.abar[k]) + 0.75 * half_logsnr_of(schedule.abar[k - 1]);
             double abar = abar_of_half_logsnr(lambda);
             between = fmax(between, largest_gap(&model, &exact, sqrt(abar), sqrt(1 - abar)));
         }

@@ -187,6 +187,17 @@ static void test_likelihood(void) {
             NEAR(y[0], z[0], 1e-8, 1e-9);
             NEAR(y[1], z[1], 1e-8, 1e-9);
             NEAR(y[2], int_div, 1e-8, 0);
+            double v[2] = {0.7, -1.3}, up[2], down[2], D_up[2], D_down[2], D[2], got; // the probe by finite differences
+            double h = 1e-5;
+            GmmField g = {&p, v};
+            for (int j = 0; j < 2; j++) {
+                up[j] = x[j] + h * v[j];
+                down[j] = x[j] - h * v[j];
+            }
+            gmm_field_D(D_up, NULL, up, 0.8, 0.5, &g);
+            gmm_field_D(D_down, NULL, down, 0.8, 0.5, &g);
+            gmm_field_D(D, &got, x, 0.8, 0.5, &g);
+            NEAR(got, (v[0] * (D_up[0] - D_down[0]) + v[1] * (D_up[1] - D_down[1])) / (2 * h), 1e-7, 1e-8);
         }
         // Hutchinson with one probe for the whole solve: unbiased, so the mean over all sign vectors is exact.
         double mean = 0;

@@ -127,7 +127,7 @@ static void test_fokker_planck(void) {
     }
 }
 
-// ---- reverse diffusion, Euler-Maruyama, Langevin -----------------------------------------------------------------------
+// ---- reverse diffusion, Euler-Maruyama, Langevin ------------------------------------------------------------------
 
 static void test_sde_steps(void) {
     // revdiff differs from ddpm.step by O(beta^2): twice the steps, a quarter of the distance.

@@ -1,5 +1,6 @@
 // test_solver_orders.c: the order of every sampler, measured: the end point against the exact ODE, and for samplers
-// with noise the exact variance of their output for Gaussian data.  Slopes need double; the float build checks the rest.
+// with noise the exact variance of their output for Gaussian data.  Slopes need double; the float build checks the
+// rest.
 #include "death.h"
 
 #include "../ref/formula/gaussian_chain.h"
@@ -65,7 +66,8 @@ static void test_deterministic(void) {
           counted[2]);
 }
 
-// Euler and Heun of EDM on the VE path in closed form is the table; here the middle point of dpm.2 and dpmpp.2s anywhere
+// Euler and Heun of EDM on the VE path in closed form is the table; here the middle point of dpm.2 and dpmpp.2s
+// anywhere
 // in the step: the error of ONE step falls like h^3.
 static void test_middle_point(void) {
     double block[21];
@@ -140,9 +142,43 @@ static void test_stochastic(void) {
     DIES("no sampler is called 'euler'", sampler_find("euler"));
 }
 
+// Strong order of Euler-Maruyama: n and 2 n steps driven by ONE Brownian path.  For Gaussian data the end is a sum of
+// the increments with known factors, so the root mean square of the difference is exact.
+static void brownian_factors(double *factor, int n, const Normal *data) { // of the unit increments z_0 .. z_{n-1}
+    Ladder ladder = ladder_time(path_vp(0.1, 20), 1, 0.1, 1, n);
+    double after = 1; // what the later steps make of a change of the state
+    for (int i = n - 1; i >= 0; i--) {
+        const Level *now = &ladder.at[i];
+        Update u = sde_em(now, &ladder.at[i + 1], 1);
+        factor[i] = after * u.z;
+        after *= u.x + u.now * (normal_D(data, 1, now->alpha, now->sigma) - normal_D(data, 0, now->alpha, now->sigma));
+    }
+    ladder_free(&ladder);
+}
+
+static void test_strong_order(void) {
+    enum { N = 200 };
+    static double coarse[2 * N], fine[4 * N];
+    Normal data = {1, 0.25};
+    double rms[2];
+    for (int k = 0; k < 2; k++) {
+        int n = N << k;
+        double sum = 0;
+        brownian_factors(coarse, n, &data);
+        brownian_factors(fine, 2 * n, &data);
+        for (int i = 0; i < 2 * n; i++) { // z of a coarse step = (the two fine z)/sqrt(2)
+            sum += pow(fine[i] - coarse[i / 2] / sqrt(2), 2);
+        }
+        rms[k] = sqrt(sum);
+    }
+    double slope = log2(rms[0] / rms[1]);
+    CHECK(fabs(slope - 1) < 0.1 && rms[1] > 0, "strong order %.3f, distance %.3g", slope, rms[1]);
+}
+
 int main(void) {
     test_deterministic();
     test_middle_point();
     test_stochastic();
+    test_strong_order();
     return report("test_solver_orders");
 }

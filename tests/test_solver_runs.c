@@ -9,7 +9,8 @@
 
 enum { SEED = 11, STREAM_START, STREAM_RUN };
 
-// One mixture, one list of half log-SNR, two paths: the states differ by the scale alpha and by nothing else.  Also with
+// One mixture, one list of half log-SNR, two paths: the states differ by the scale alpha and by nothing else.  Also
+// with
 // noise, because the noise is the same.
 static void test_scale_invariance(void) {
     enum { ROWS = 5, N = 9 };
@@ -175,7 +176,7 @@ static void test_corrector(void) {
     }
 }
 
-// ---- the law at every level of a discrete schedule (bugs 5 and 7) ----------------------------------------------------------
+// ---- the law at every level of a discrete schedule (bugs 5 and 7) -------------------------------------------------
 
 static void test_schedule_ladder(void) {
     enum { T = 1000 };
@@ -191,7 +192,8 @@ static void test_schedule_ladder(void) {
             NEAR(ladder.at[i].alpha, sqrt(schedule.abar[steps[i]]), 1e-15, 0);
             NEAR(ladder.at[i].sigma, sqrt(1 - schedule.abar[steps[i]]), 1e-12, 0);
         }
-        // Data at one point: DDIM keeps eps, so the marginal N(alpha m, sigma^2) is exact at every level, in 1 step or 1000.
+        // Data at one point: DDIM keeps eps, so the marginal N(alpha m, sigma^2) is exact at every level, in 1 step
+        // or 1000.
         Normal point = {0.7, 0};
         Denoiser model = normal_denoiser(&point);
         double eps[2] = {-1.3, 0.4};
@@ -230,7 +232,7 @@ static void test_schedule_ladder(void) {
     schedule_free(&schedule);
 }
 
-// ---- encoding and decoding (bug 8) ------------------------------------------------------------------------------------------
+// ---- encoding and decoding (bug 8) --------------------------------------------------------------------------------
 
 // Gaussian data: encoding up the ladder must end in the law of its noisiest level, which the exact map knows; decoding
 // brings the point back.

@@ -75,11 +75,13 @@ static inline void ladder_add_clean(Ladder *g) {
 
 // The n indices `steps` of a schedule, noisiest first (schedule_spacing), and then clean data: n steps.
 static inline Ladder ladder_schedule(const Schedule *schedule, const int *steps, int n) {
-    Ladder g = ladder_new(path_of(PATH_ABAR), n);
-    for (int i = 0; i < n; i++) {
-        if (i > 0 && steps[i] >= steps[i - 1]) {
+    for (int i = 1; i < n; i++) {
+        if (steps[i] >= steps[i - 1]) {
             DIE("ladder_schedule: index %d after %d; list them from noisy to clean, each once", steps[i], steps[i - 1]);
         }
+    }
+    Ladder g = ladder_new(path_of(PATH_ABAR), n);
+    for (int i = 0; i < n; i++) {
         g.at[i] = level_of_abar(schedule_abar(schedule, steps[i]));
     }
     g.at[n] = level_clean();

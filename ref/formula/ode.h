@@ -76,28 +76,29 @@ static inline int ode_try(double *y_new, const double *y, double t, double H, si
 // y(t0) -> y(t1), in place; t1 may be smaller than t0.  Returns the number of steps, refused ones included.
 static inline long ode_solve(double *y, double t0, double t1, size_t n, OdeField f, void *self, double rtol,
                              double atol) {
-    double *block = NEW(double, (2 * ODE_COLUMNS + 4) * n);
-    double *y_new = block;
-    double *work = block + n;
-    double *rows = block + 4 * n;
     double t = t0;
     double H = (t1 - t0) / 8;
     long steps = 0;
     if (!(rtol >= 1e-14 && atol >= 0 && fabs(H) < HUGE_VAL)) {
         DIE("ode_solve: rtol = %g, atol = %g, t %g to %g; need rtol >= 1e-14 and finite times", rtol, atol, t0, t1);
     }
+    double *block = NEW(double, (2 * ODE_COLUMNS + 4) * n);
+    double *y_new = block;
+    double *work = block + n;
+    double *rows = block + 4 * n;
     while (t != t1) {
         int last = fabs(H) >= fabs(t1 - t);
         double h = last ? t1 - t : H;
         int column = ode_try(y_new, y, t, h, n, f, self, rtol, atol, rows, work);
         steps++;
+        if (steps > 10000 || (column < 0 && t + 0.4 * h == t)) {
+            free(block);
+            DIE("ode_solve: stuck at t = %.17g after %ld steps; the field is not smooth there, or rtol = %g is below "
+                "its rounding",
+                t, steps, rtol);
+        }
         if (column < 0) {
             H = 0.4 * h;
-            if (!(t + H != t) || steps > 100000) {
-                DIE("ode_solve: stuck at t = %.17g after %ld steps; the field is not smooth there, or rtol = %g is "
-                    "below its rounding",
-                    t, steps, rtol);
-            }
             continue;
         }
         memcpy(y, y_new, n * sizeof(double));

@@ -57,7 +57,7 @@ static inline void pf_heun(Update *first, Update *last, const Level *now, const 
 //   VP, kappa = 1: x <- x + (beta x/2 + beta score) delta + sqrt(beta delta) z,   delta = t - t_next
 //   limits: kappa = 0: pf.euler.   No noise in a step to clean data
 //   source: Song et al. 2021, arXiv 2011.13456, algorithm 1
-//   check: weak order 1 by the exact variance recursion of Gaussian data; golden sde.em
+//   check: weak order 1 by the exact variance recursion of Gaussian data, strong order 1; golden sde.em
 static inline Update sde_em(const Level *now, const Level *next, double kappa) {
     double g2 = 0;
     double delta = now->t - next->t;
