@@ -11,6 +11,7 @@
 #include "families_mixture.h"
 #include "families_policy.h"
 #include "families_reward.h"
+#include "families_rewards.h"
 #include "families_sampler.h"
 #include "families_schedule.h"
 #include "families_tilt.h"
@@ -33,6 +34,9 @@ static const char *const formula_headers[] = {
     "ref/formula/win_graph.h",
     "ref/formula/bradley_terry.h",
     "ref/formula/reward_model.h",
+    "ref/formula/reward_loss.h",
+    "ref/formula/ensemble.h",
+    "ref/formula/additive_reward.h",
     "ref/formula/tilt.h",
     "ref/formula/best_of_n.h",
     "ref/formula/reweight.h",
@@ -104,12 +108,12 @@ static const Family families[] = {
     {"pl.mle", NULL, ""},
     {"pl.mm", NULL, ""},
     {"rm.bt", family_rm_bt, "rm.bt"},
-    {"rm.variants", NULL, ""},
+    {"rm.variants", family_rm_variants, "rm.smooth rm.robust rm.margin"},
     {"rm.map", family_rm_map, "rm.map rm.bt"},
     {"rm.laplace", NULL, ""},
     {"rm.softmax", NULL, ""},
     {"rm.calib", family_rm_calib, "rm.calib"},
-    {"rm.ens", NULL, ""},
+    {"rm.ens", family_rm_ens, "rm.ens"},
     {"opt.gmm", family_opt_gmm, "opt.gmm opt.Er opt.value opt.exist"},
     {"opt.frontier", family_opt_frontier, "opt.frontier opt.gmm opt.Er opt.value"},
     {"opt.exist", family_opt_exist, "opt.exist"},
