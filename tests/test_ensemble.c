@@ -161,7 +161,7 @@ static void test_rank_correlation(void) {
     CHECK(rank_correlation(three, constant, 3) != rank_correlation(three, constant, 3), "NaN for a constant");
 }
 
-// ---- the additive reward ----------------------------------------------------------------------------------------------
+// ---- the additive reward -------------------------------------------------------------------------------------------
 
 static double win[N * F], lose[N * F];
 

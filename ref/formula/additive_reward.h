@@ -34,13 +34,14 @@ static inline double additive_attribution(double *part, const double *w, const d
 //   check: the conditions above; coordinate descent; equals rm.map when all its weights are positive
 static inline double additive_fit(double *w, const double *features_win, const double *features_lose, double lambda,
                                   int n, int F) {
-    double *grad = NEW(double, (size_t)F), *trial = NEW(double, (size_t)F);
-    double *hessian = NEW(double, (size_t)F *(size_t)F);
-    double here = INFINITY, largest = 1;
+    double *grad, *trial, *hessian, here = INFINITY, largest = 1;
     int iteration, a, b;
     if (!(lambda > 0)) {
         DIE("additive_fit: lambda must be positive (separable pairs have no optimum without it), got %g", lambda);
     }
+    grad = NEW(double, (size_t)F);
+    trial = NEW(double, (size_t)F);
+    hessian = NEW(double, (size_t)F *(size_t)F);
     memset(w, 0, (size_t)F * sizeof *w);
     for (iteration = 0; iteration < 200 && largest > 1e-13; iteration++) {
         double fraction = 2, reached = INFINITY;

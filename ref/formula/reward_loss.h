@@ -37,7 +37,7 @@ static inline double rm_plain(double *slope, double *bend, double delta, double 
 // ---- labels that may be wrong -------------------------------------------------------------------------------------
 
 // F: rm.smooth   label smoothing                                                   [chapter 8]
-//   L = (1-eps) softplus(-delta) + eps softplus(delta) = softplus(delta) - (1-eps) delta,   slope = sigmoid(delta) - (1-eps)
+//   L = (1-eps) softplus(-delta) + eps softplus(delta),   slope = sigmoid(delta) - (1-eps)
 //   eps = 0: rm.bt.  Never below the entropy of eps.  One pair alone: smallest at delta = log((1-eps)/eps), finite.
 //   Biased towards 0: over labels of chance P it is smallest at the logit of (1-2 eps) P + eps, as if flips were added.
 //   It does not undo noise.
@@ -197,13 +197,14 @@ static inline double rm_mean_loss(double *grad, double *hessian, DeltaLoss loss,
 // the one reached from theta = 0.  Returns the penalised loss.
 static inline double rm_fit(double *theta, DeltaLoss loss, double knob, const double *features_win,
                             const double *features_lose, double lambda, int n, int F) {
-    double *grad = NEW(double, (size_t)F), *trial = NEW(double, (size_t)F);
-    double *hessian = NEW(double, (size_t)F *(size_t)F);
-    double here = INFINITY, largest = 1;
+    double *grad, *trial, *hessian, here = INFINITY, largest = 1;
     int iteration, a;
     if (!(lambda > 0)) {
         DIE("rm_fit: lambda must be positive (some of these losses have no minimum without it), got %g", lambda);
     }
+    grad = NEW(double, (size_t)F);
+    trial = NEW(double, (size_t)F);
+    hessian = NEW(double, (size_t)F *(size_t)F);
     memset(theta, 0, (size_t)F * sizeof *theta);
     for (iteration = 0; iteration < 100 && largest > 1e-12; iteration++) {
         double fraction = 2, reached = INFINITY;
