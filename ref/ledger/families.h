@@ -14,6 +14,7 @@
 #include "families_policy.h"
 #include "families_ranking.h"
 #include "families_reward.h"
+#include "families_rewards.h"
 #include "families_sampler.h"
 #include "families_schedule.h"
 #include "families_solver.h"
@@ -64,6 +65,9 @@ static const char *const formula_headers[] = {
     "ref/formula/softmax_reward.h",
     "ref/formula/laplace.h",
     "ref/formula/acquisition.h",
+    "ref/formula/reward_loss.h",
+    "ref/formula/ensemble.h",
+    "ref/formula/additive_reward.h",
     "ref/formula/tilt.h",
     "ref/formula/best_of_n.h",
     "ref/formula/reward_law.h",
@@ -148,12 +152,12 @@ static const Family families[] = {
     {"pl.mle", family_pl_mle, "pl.mle pl.model"},
     {"pl.mm", family_pl_mm, "pl.mm"},
     {"rm.bt", family_rm_bt, "rm.bt"},
-    {"rm.variants", NULL, ""},
+    {"rm.variants", family_rm_variants, "rm.smooth rm.robust rm.margin"},
     {"rm.map", family_rm_map, "rm.map rm.bt"},
     {"rm.laplace", family_rm_laplace, "rm.laplace rm.map rm.bt"},
     {"rm.softmax", family_rm_softmax, "rm.softmax"},
     {"rm.calib", family_rm_calib, "rm.calib"},
-    {"rm.ens", NULL, ""},
+    {"rm.ens", family_rm_ens, "rm.ens"},
     {"opt.gmm", family_opt_gmm, "opt.gmm opt.Er opt.value opt.exist"},
     {"opt.frontier", family_opt_frontier, "opt.frontier opt.gmm opt.Er opt.value"},
     {"opt.exist", family_opt_exist, "opt.exist"},
