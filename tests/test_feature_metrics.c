@@ -140,7 +140,7 @@ static void test_report(void) {
     static double proxy[N], gold[N];
     Gmm p = example(), tilted = gmm_new(3);
     QuadReward r = {{1.2, 0, 0, 1.2}, {0.6, 0.6}, -0.3}, truth = r;
-    double beta = 0.7, at, share[3], mean[2], cov[4], exact;
+    double beta = 0.7, share[3], mean[2], cov[4], exact;
     truth.b[0] = 0.2; // the proxy likes the right side too much
     TiltPoint best = gmm_tilt_point(&p, &r, beta);
     for (int k = 0; k < 2; k++) { // samples of p*, then of the reference

@@ -1,5 +1,5 @@
-// alignment_report.h: what to say about a sample that claims to be aligned: reward with its error, price, and distance to
-// what was possible.  A mean reward alone says nothing: it can be bought with KL, or with a mistake of the reward.
+// alignment_report.h: what to say about a sample that claims to be aligned: reward with its error, price, and distance
+// to what was possible.  A mean reward alone says nothing: it can be bought with KL, or with a mistake of the reward.
 #ifndef TILT_ALIGNMENT_REPORT_H
 #define TILT_ALIGNMENT_REPORT_H
 
