@@ -4,19 +4,7 @@
 
 #include "../ref/formula/denoiser.h"
 #include "../ref/formula/path.h"
-
-// Mixture A: three components of different width and tilt, on 21 numbers of the caller.
-static inline Gmm mixture_A(double *block) {
-    static const double w[] = {0.5, 0.3, 0.2};
-    static const double mu[] = {-1.5, 0.5, 1, 1.2, 0.5, -1};
-    static const double cov[] = {0.3, 0.1, 0.1, 0.2, 0.15, -0.05, -0.05, 0.25, 0.2, 0, 0, 0.1};
-    Gmm p = gmm_on(block, 3);
-    memcpy(p.w, w, sizeof w);
-    memcpy(p.mu, mu, sizeof mu);
-    memcpy(p.cov, cov, sizeof cov);
-    gmm_check(&p);
-    return p;
-}
+#include "small_mixture.h"
 
 // Data N(m, v) in one dimension; v = 0 is a single point.
 typedef struct {

@@ -1,5 +1,6 @@
 // test_decoding.c: SVDD, Feynman-Kac steering and rejection against enumeration and closed forms.
 #include "death.h"
+#include "small_mixture.h"
 
 #include "../ref/core/rng.h"
 #include "../ref/formula/best_of_n.h"
@@ -192,14 +193,10 @@ static void test_steering(void) {
 
 static void test_rejection(void) {
     enum { N = 40000 };
-    double w[3] = {0.5, 0.3, 0.2}, mu[6] = {-1.5, 0.5, 1, 1.2, 0.5, -1}, temperature = 0.7;
-    double cov[12] = {0.3, 0.1, 0.1, 0.2, 0.15, -0.05, -0.05, 0.25, 0.2, 0, 0, 0.1};
-    Gmm p = gmm_new(3), star = gmm_new(3);
+    double temperature = 0.7;
+    Gmm p = mixture_a(), star = gmm_new(3);
     QuadReward r = {{1.2, 0, 0, 1.2}, {0.6, 0.6}, 0.1};
     double vertex[2] = {0.5, 0.5}, top = quad_reward(&r, vertex), log_z, e_r, mean[2], moment[4];
-    memcpy(p.w, w, sizeof w);
-    memcpy(p.mu, mu, sizeof mu);
-    memcpy(p.cov, cov, sizeof cov);
     gmm_tilt(&star, &log_z, &p, &r, temperature);
     gmm_reward_moments(&e_r, NULL, &star, &r);
     gmm_moments(mean, moment, &star);

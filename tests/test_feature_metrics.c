@@ -1,6 +1,7 @@
 // test_feature_metrics.c: the Frechet distance by trace and determinant, its bias; the Vendi score at its limits; the
 // report of a sample against the exact optimum.
 #include "death.h"
+#include "small_mixture.h"
 
 #include "../ref/formula/feature_metrics.h"
 #include "../ref/formula/alignment_report.h"
@@ -124,21 +125,11 @@ static void test_vendi(void) {
 
 // ---- the report ----------------------------------------------------------------------------------------------------
 
-static Gmm example(void) {
-    static const double w[3] = {0.5, 0.3, 0.2}, mu[6] = {-1.5, 0.5, 1, 1.2, 0.5, -1};
-    static const double cov[12] = {0.3, 0.1, 0.1, 0.2, 0.15, -0.05, -0.05, 0.25, 0.2, 0, 0, 0.1};
-    Gmm p = gmm_new(3);
-    memcpy(p.w, w, sizeof w);
-    memcpy(p.mu, mu, sizeof mu);
-    memcpy(p.cov, cov, sizeof cov);
-    return p;
-}
-
 static void test_report(void) {
     enum { N = 20000 };
     static real x[2 * N];
     static double proxy[N], gold[N];
-    Gmm p = example(), tilted = gmm_new(3);
+    Gmm p = mixture_a(), tilted = gmm_new(3);
     QuadReward r = {{1.2, 0, 0, 1.2}, {0.6, 0.6}, -0.3}, truth = r;
     double beta = 0.7, share[3], mean[2], cov[4], exact;
     truth.b[0] = 0.2; // the proxy likes the right side too much

@@ -1,6 +1,7 @@
 // test_kernel_metrics.c: MMD against plain sums, expectations over samples, and a quadrature that knows no formula for
 // the kernel means of a mixture.
 #include "death.h"
+#include "small_mixture.h"
 
 #include "../ref/formula/kernel_metrics.h"
 
@@ -17,15 +18,10 @@ static void fill(real *x, int n, double shift) {
 }
 
 static void mixtures(Gmm *p, Gmm *q) {
-    static const double w_p[3] = {0.5, 0.3, 0.2}, mu_p[6] = {-1.5, 0.5, 1, 1.2, 0.5, -1};
-    static const double cov_p[12] = {0.3, 0.1, 0.1, 0.2, 0.15, -0.05, -0.05, 0.25, 0.2, 0, 0, 0.1};
     static const double w_q[2] = {0.35, 0.65}, mu_q[4] = {-0.2, 0.9, 0.8, 0.1};
     static const double cov_q[8] = {0.6, -0.2, -0.2, 0.4, 0.1, 0.02, 0.02, 0.3};
-    *p = gmm_new(3);
+    *p = mixture_a();
     *q = gmm_new(2);
-    memcpy(p->w, w_p, sizeof w_p);
-    memcpy(p->mu, mu_p, sizeof mu_p);
-    memcpy(p->cov, cov_p, sizeof cov_p);
     memcpy(q->w, w_q, sizeof w_q);
     memcpy(q->mu, mu_q, sizeof mu_q);
     memcpy(q->cov, cov_q, sizeof cov_q);

@@ -20,11 +20,11 @@ static double naive_density(const Gmm *p, int k, const double *x) {
 
 // log p, responsibilities, score and Hessian: naive sums, and central differences of one another.
 static void test_derivatives(void) {
-    Gmm p = three();
+    Gmm p = mixture_a();
     Gmm q = gmm_new(3);
-    for (int level = 0; level < N_LEVELS; level++) {
-        double sigma = LEVELS[level][1];
-        gmm_noised(&q, &p, LEVELS[level][0], sigma);
+    for (int level = 0; level < N_NOISE_LEVELS; level++) {
+        double sigma = NOISE_LEVELS[level][1];
+        gmm_noised(&q, &p, NOISE_LEVELS[level][0], sigma);
         for (int i = 0; i < 20; i++) {
             double x[2], s[2], eps[2], H[4], gamma[3];
             double total = 0;
@@ -63,16 +63,16 @@ static void test_derivatives(void) {
 // Sums over a grid that holds all the mass.  Exact for smooth densities: E[1] = 1, E[s] = 0, E[x s'] = -I,
 // E[H] = -E[s s'], and the moments.
 static void test_integrals(void) {
-    Gmm p = three();
+    Gmm p = mixture_a();
     Gmm q = gmm_new(3);
-    for (int level = 0; level < N_LEVELS; level++) {
-        double width = LEVELS[level][1] > 2 ? 30 : 9;
+    for (int level = 0; level < N_NOISE_LEVELS; level++) {
+        double width = NOISE_LEVELS[level][1] > 2 ? 30 : 9;
         double h = width / 150;
         double sum = 0;
         double mean[2] = {0, 0};
         double score[2] = {0, 0};
         double second[4] = {0}, stein[4] = {0}, fisher[4] = {0}, hessian[4] = {0}, exact_mean[2], exact_cov[4];
-        gmm_noised(&q, &p, LEVELS[level][0], LEVELS[level][1]);
+        gmm_noised(&q, &p, NOISE_LEVELS[level][0], NOISE_LEVELS[level][1]);
         for (int i = -150; i <= 150; i++) {
             for (int j = -150; j <= 150; j++) {
                 double x[2] = {i * h, j * h};
@@ -111,12 +111,12 @@ static void test_integrals(void) {
 // E[x_0 | x_t], its covariance and its Jacobian: by Tweedie, by finite differences, and by Bayes' rule on a
 // grid.
 static void test_posterior(void) {
-    Gmm p = three();
+    Gmm p = mixture_a();
     Gmm q = gmm_new(3);
     Gmm post = gmm_new(3);
-    for (int level = 1; level < N_LEVELS; level++) {
-        double alpha = LEVELS[level][0];
-        double sigma = LEVELS[level][1];
+    for (int level = 1; level < N_NOISE_LEVELS; level++) {
+        double alpha = NOISE_LEVELS[level][0];
+        double sigma = NOISE_LEVELS[level][1];
         gmm_noised(&q, &p, alpha, sigma);
         for (int i = 0; i < 6; i++) {
             double x[2], x0[2], m[2], cov[4], J[4], H[4], s[2], tweedie[4];
@@ -194,7 +194,7 @@ static void test_posterior(void) {
 
 // Limits, singular data, and points no float density can reach.
 static void test_limits(void) {
-    Gmm p = three();
+    Gmm p = mixture_a();
     Gmm q = gmm_new(3);
     double x[2] = {0.4, -0.9};
     double d[2], mean[2], cov[4], m[2], c[4];

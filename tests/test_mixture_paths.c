@@ -10,7 +10,7 @@ enum { SEED = 3, STREAM_SAMPLE, STREAM_NOISE };
 
 // d log p/dt + s . drift + div drift = 0: mass is neither made nor lost along each of the three paths.
 static void test_continuity(void) {
-    Gmm p = three();
+    Gmm p = mixture_a();
     Gmm q = gmm_new(3);
     double times[] = {0.05, 0.3, 0.6, 0.95};
     double h = 1e-5;
@@ -84,7 +84,7 @@ static void test_continuity(void) {
 
 // The VP score is the VE score at x/alpha and sigma/alpha, divided by alpha.
 static void test_equivalence(void) {
-    Gmm p = three();
+    Gmm p = mixture_a();
     Gmm vp = gmm_new(3);
     Gmm ve = gmm_new(3);
     for (int i = 0; i < 5; i++) {
@@ -108,14 +108,14 @@ static void test_sampling(void) {
     enum { N = 40000 };
     static real x[2 * N], eps[2 * N], x_t[2 * N];
     static int component[N];
-    Gmm p = three();
+    Gmm p = mixture_a();
     Gmm q = gmm_new(3);
     double mean[2], cov[4];
     gmm_sample_many(x, component, &p, N, SEED, STREAM_SAMPLE, 0);
     rng_fill_normal(eps, 2 * N, SEED, STREAM_NOISE, 0);
     for (int level = 0; level < 3; level++) {
-        double alpha = LEVELS[level][0];
-        double sigma = LEVELS[level][1];
+        double alpha = NOISE_LEVELS[level][0];
+        double sigma = NOISE_LEVELS[level][1];
         forward_noise_path(x_t, x, eps, alpha, sigma, 2 * N);
         gmm_noised(&q, &p, alpha, sigma);
         gmm_moments(mean, cov, &q);
@@ -209,7 +209,7 @@ static void test_sampling(void) {
 }
 
 static void test_refusals(void) {
-    Gmm p = three();
+    Gmm p = mixture_a();
     Gmm q = gmm_copy(&p);
     Gmm two = gmm_new(2);
     double x[2] = {0, 0};

@@ -159,7 +159,7 @@ static void vp_field(double *dy, double t, const double *y, void *self) {
 
 static void test_likelihood(void) {
     double block[21], noised_block[21], top_block[21];
-    Gmm p = mixture_A(block);
+    Gmm p = mixture_a_on(block);
     Gmm noised = gmm_on(noised_block, 3);
     Gmm top = gmm_on(top_block, 3);
     GmmField f = {&p, NULL};

@@ -1,5 +1,6 @@
 // test_reward_law.c: the law of a quadratic reward under a Gaussian mixture against closed forms, grids and samples.
 #include "death.h"
+#include "small_mixture.h"
 
 #include "../ref/core/rng.h"
 #include "../ref/formula/best_of_n.h"
@@ -11,16 +12,6 @@ enum { SEED = 2, STREAM_DRAW = 1, REWARDS = 6 };
 static const QuadReward rewards[REWARDS] = {
     {{0, 0, 0, 0}, {1, -0.5}, 0.25}, {{1.2, 0, 0, 1.2}, {0.6, 0.6}, -0.3},     {{1, 0.2, 0.2, -1}, {0.3, -0.2}, 0},
     {{1, 0, 0, 0}, {0.3, 0}, 0},     {{0.5, 0.5, 0.5, 0.5}, {0.3, -0.4}, 0.1}, {{-0.8, 0.1, 0.1, -0.5}, {0.2, 0.1}, 0}};
-
-static Gmm mixture_a(void) {
-    double w[3] = {0.5, 0.3, 0.2}, mu[6] = {-1.5, 0.5, 1, 1.2, 0.5, -1};
-    double cov[12] = {0.3, 0.1, 0.1, 0.2, 0.15, -0.05, -0.05, 0.25, 0.2, 0, 0, 0.1};
-    Gmm p = gmm_new(3);
-    memcpy(p.w, w, sizeof w);
-    memcpy(p.mu, mu, sizeof mu);
-    memcpy(p.cov, cov, sizeof cov);
-    return p;
-}
 
 static void test_closed(void) {
     Gmm one = gmm_new(1);

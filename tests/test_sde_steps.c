@@ -46,7 +46,7 @@ static void test_edm(void) {
 // The three drifts of mixture.h, each written another way, are one slope.
 static void test_slopes(void) {
     double block[21], noised_block[21];
-    Gmm p = mixture_A(block);
+    Gmm p = mixture_a_on(block);
     Gmm noised = gmm_on(noised_block, 3);
     double x[2] = {0.7, -1.1};
     for (int k = 0; k < 3; k++) {
@@ -98,7 +98,7 @@ static double flux(const Gmm *p, const Level *l, double kappa, double x, double 
 
 static void test_fokker_planck(void) {
     double block[21];
-    Gmm p = mixture_A(block);
+    Gmm p = mixture_a_on(block);
     Path paths[3] = {path_vp(0.1, 20), path_of(PATH_VE), path_of(PATH_FLOW)};
     double times[3] = {0.3, 0.8, 0.4};
     double h = 2e-4;

@@ -2,6 +2,7 @@
 // under the exact reverse kernel, both ends of the path; the three timed rewards, the CEP loss, the aligned drifts and
 // the conservation of KL.
 #include "death.h"
+#include "small_mixture.h"
 
 #include "../ref/formula/soft_value.h"
 
@@ -9,17 +10,6 @@ static uint64_t drawn;
 
 static double uniform(double low, double high) {
     return low + (high - low) * rng_uniform(7, 1, drawn++);
-}
-
-static Gmm three_modes(void) {
-    static const double w[3] = {0.5, 0.3, 0.2};
-    static const double mu[6] = {-1.5, 0.5, 1, 1.2, 0.5, -1};
-    static const double cov[12] = {0.3, 0.1, 0.1, 0.2, 0.15, -0.05, -0.05, 0.25, 0.2, 0, 0, 0.1};
-    Gmm p = gmm_new(3);
-    memcpy(p.w, w, sizeof w);
-    memcpy(p.mu, mu, sizeof mu);
-    memcpy(p.cov, cov, sizeof cov);
-    return p;
 }
 
 static const QuadReward linear = {{0, 0, 0, 0}, {1, -0.5}, 0.25}, concave = {{1.2, 0, 0, 1.2}, {0.6, 0.6}, -0.3};
@@ -38,7 +28,7 @@ static void moments_at(double *value, const double *x, void *user) {
 }
 
 static void test_quadrature(void) {
-    Gmm p = three_modes();
+    Gmm p = mixture_a();
     QuadReward r = saddle;
     double got[5], mean[2], cov[4], e_r, var_r;
     gmm_expect(got, &p, 5, moments_at, &r);
@@ -75,7 +65,7 @@ static double brute_value(const Gmm *p, const QuadReward *r, double beta, const 
 }
 
 static void test_value(const QuadReward *r, double beta) {
-    Gmm p = three_modes(), p_t = gmm_new(3), star = gmm_new(3);
+    Gmm p = mixture_a(), p_t = gmm_new(3), star = gmm_new(3);
     double log_z, grad[2], s[2], s_star[2], h = 1e-5, x[2] = {0.2, -0.3};
     static const double noise[5] = {0.05, 0.3, 0.7, 0.95, 0.9999};
     CHECK(gmm_tilt(&star, &log_z, &p, r, beta) == 0, "no tilt");
@@ -132,7 +122,7 @@ static void exp_value_at(double *value, const double *x, void *user) {
 
 // E[e^(V_s/beta) | x_t] = e^(V_t/beta) for s cleaner than t, under p(x_s | x_t); and E_{p_s} e^(V_s/beta) = Z.
 static void test_martingale(const QuadReward *r, double beta) {
-    Gmm p = three_modes(), p_s = gmm_new(3), kernel = gmm_new(3), star = gmm_new(3);
+    Gmm p = mixture_a(), p_s = gmm_new(3), kernel = gmm_new(3), star = gmm_new(3);
     static const double clean[3] = {0.2, 0.5, 0.9}, noisy[3] = {0.6, 0.8, 0.99995}; // sigma of s and of t
     double log_z, mean;
     gmm_tilt(&star, &log_z, &p, r, beta);
@@ -157,7 +147,7 @@ static void test_martingale(const QuadReward *r, double beta) {
 // ---- the reward of a noisy state ----------------------------------------------------------------------------------
 
 static void test_timed(void) {
-    Gmm p = three_modes();
+    Gmm p = mixture_a();
     double e_r, log_z, x0[2], cov[4];
     Gmm star = gmm_new(3);
     for (int i = 0; i < 60; i++) {
@@ -249,7 +239,7 @@ static void test_cep(void) {
 // ---- the aligned sampler ------------------------------------------------------------------------------------------
 
 static void test_doob(void) {
-    Gmm p = three_modes(), p_t = gmm_new(3), star = gmm_new(3);
+    Gmm p = mixture_a(), p_t = gmm_new(3), star = gmm_new(3);
     double beta = 0.7, grad[2], s[2], s_star[2], eps[2], sde[2], ode[2], right[2];
     for (int i = 0; i < 20; i++) {
         double t = uniform(0.05, 0.95), rate = vp_beta(t, 0.1, 20), alpha = vp_alpha(t, 0.1, 20);
@@ -282,7 +272,7 @@ static void test_doob(void) {
 }
 
 static void test_conservation(void) {
-    Gmm p = three_modes(), unit = gmm_new(1);
+    Gmm p = mixture_a(), unit = gmm_new(1);
     static const double ends[2][2] = {{4, -4}, {1, -1}}; // lambda of the clean and of the noisy end
     for (int i = 0; i < 2; i++) {
         DoobKl d = doob_kl(&p, i == 0 ? &concave : &linear, i == 0 ? 0.7 : 0.5, ends[i][0], ends[i][1], 40);

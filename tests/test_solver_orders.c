@@ -31,7 +31,7 @@ static double end_error(const Sampler *s, int kind, int n, const real *start, co
 // log2 of the error ratio from 128 to 256 steps (256 to 512 for the Euler steps in VP time), and the size of the error.
 static void test_deterministic(void) {
     double block[21];
-    Gmm p = mixture_A(block);
+    Gmm p = mixture_a_on(block);
     int counted[3] = {0, 0, 0};
     for (int kind = 0; kind < 3; kind++) {
         Ladder ends = ladder_of(kind, 1);
@@ -71,7 +71,7 @@ static void test_deterministic(void) {
 // in the step: the error of ONE step falls like h^3.
 static void test_middle_point(void) {
     double block[21];
-    Gmm p = mixture_A(block);
+    Gmm p = mixture_a_on(block);
     Path vp = path_vp(0.1, 20);
     double r1s[] = {0.3, 0.5, 1};
     for (int method = 0; method < 2; method++) {

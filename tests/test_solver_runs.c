@@ -15,7 +15,7 @@ enum { SEED = 11, STREAM_START, STREAM_RUN };
 static void test_scale_invariance(void) {
     enum { ROWS = 5, N = 9 };
     double block[21];
-    Gmm p = mixture_A(block);
+    Gmm p = mixture_a_on(block);
     Denoiser model = gmm_denoiser(&p);
     double tol = sizeof(real) == 8 ? 1e-11 : 2e-4;
     int compared = 0;
@@ -56,7 +56,7 @@ static void test_scale_invariance(void) {
 static void test_bookkeeping(void) {
     enum { ROWS = 3, N = 6 };
     double block[21];
-    Gmm p = mixture_A(block);
+    Gmm p = mixture_a_on(block);
     Denoiser model = gmm_denoiser(&p);
     for (const Sampler *s = samplers; s->name != NULL; s++) {
         real x[2 * ROWS], again[2 * ROWS], other[2 * ROWS], trace[(N + 2) * 2 * ROWS];

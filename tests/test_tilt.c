@@ -4,6 +4,7 @@
 #include "../ref/formula/tilt.h"
 #include "../ref/formula/metrics.h"
 #include "harness.h"
+#include "small_mixture.h"
 
 enum { ARMS = 8, STREAM_TABLE = 1 };
 
@@ -141,19 +142,8 @@ static void test_fixed_start(void) {
 
 // ---- mixtures ---------------------------------------------------------------------------------------------
 
-static Gmm three_modes(void) {
-    static const double w[3] = {0.5, 0.3, 0.2};
-    static const double mu[6] = {-1.5, 0.5, 1, 1.2, 0.5, -1};
-    static const double cov[12] = {0.3, 0.1, 0.1, 0.2, 0.15, -0.05, -0.05, 0.25, 0.2, 0, 0, 0.1};
-    Gmm p = gmm_new(3);
-    memcpy(p.w, w, sizeof w);
-    memcpy(p.mu, mu, sizeof mu);
-    memcpy(p.cov, cov, sizeof cov);
-    return p;
-}
-
 static void test_gmm(const QuadReward *r, double beta) {
-    Gmm p = three_modes(), q = gmm_new(3), twice = gmm_copy(&p);
+    Gmm p = mixture_a(), q = gmm_new(3), twice = gmm_copy(&p);
     double log_z, h = 1e-4, sums[5] = {0}, e_ref, var_ref;
     CHECK(gmm_tilt(&q, &log_z, &p, r, beta) == 0, "tilt refused at beta %g", beta);
     TiltPoint t = gmm_tilt_point(&p, r, beta);
@@ -215,7 +205,7 @@ static double smallest_eigenvalue(const Gmm *p, const QuadReward *r, double beta
 static void test_exist(void) {
     static const QuadReward rewards[3] = {
         {{-2, 0, 0, -2}, {0, 0}, 0}, {{-1, 0.7, 0.7, 0.5}, {1, 2}, 0}, {{3, 2, 2, -0.2}, {0, 1}, 0}};
-    Gmm p = three_modes(), q = gmm_new(3);
+    Gmm p = mixture_a(), q = gmm_new(3);
     double log_z, grad[2], at[2] = {0.3, -0.8};
     NEAR(gmm_critical_beta(&p, &rewards[0]), 0.72360679774997894, 1e-12, 0); // 2 x largest eigenvalue of a covariance
     for (int i = 0; i < 3; i++) {
