@@ -183,8 +183,8 @@ static inline void taste_page_digits(TastePage *t, const Digits *d, const Taste 
         "row shows the means, where a style is seen best.");
     taste_line_(t,
                 "KL %.3f nats, J %.3f above the reference (beta %.2g), both means over the ten digits.  The effective "
-                "sample size is at least %.0f %% of the pictures of a digit: far below ten, the sheet shows a few "
-                "favourites again and again.",
+                "sample size is at least %.0f %% of the pictures of a digit: below ten, the "
+                "sheet would repeat a few favourites.",
                 r->kl, r->gain, beta, r->ess_percent);
     page_heading(&t->page, "What it thinks you look at");
     for (k = 0; k < DIGIT_FEATURES; k++) {
