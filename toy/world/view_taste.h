@@ -193,8 +193,10 @@ static inline void taste_page_digits(TastePage *t, const Digits *d, const Taste 
         tsv_add_number(&table, floor(100 * sqrt(taste->cov[k * DIGIT_FEATURES + k]) + 0.5) / 100);
     }
     page_table(&t->page, &table);
-    page_text(&t->page, "Weights are reward units for one standard deviation of the feature, and start at 0 with "
-                        "standard deviation 0.63.  A weight below its standard deviation means: not known.");
+    taste_line_(t,
+                "Weights are reward units for one standard deviation of the feature, and start at 0 with standard "
+                "deviation %.2f.  A weight below its standard deviation means: not known.",
+                sqrt(taste->prior), 0, 0, 0);
     for (k = 0; k < 2; k++) {
         free(x[k]);
     }
