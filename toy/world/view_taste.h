@@ -183,8 +183,8 @@ static inline void taste_page_digits(TastePage *t, const Digits *d, const Taste 
         "row shows the means, where a style is seen best.");
     taste_line_(t,
                 "KL %.3f nats, J %.3f above the reference (beta %.2g), both means over the ten digits.  The effective "
-                "sample size is at least %.0f %% of the pictures of a digit: far below ten, the sheet shows a few "
-                "favourites again and again.",
+                "sample size is at least %.0f %% of the pictures of a digit: below ten, the "
+                "sheet would repeat a few favourites.",
                 r->kl, r->gain, beta, r->ess_percent);
     page_heading(&t->page, "What it thinks you look at");
     for (k = 0; k < DIGIT_FEATURES; k++) {
@@ -193,8 +193,10 @@ static inline void taste_page_digits(TastePage *t, const Digits *d, const Taste 
         tsv_add_number(&table, floor(100 * sqrt(taste->cov[k * DIGIT_FEATURES + k]) + 0.5) / 100);
     }
     page_table(&t->page, &table);
-    page_text(&t->page, "Weights are reward units for one standard deviation of the feature, and start at 0 with "
-                        "standard deviation 0.63.  A weight below its standard deviation means: not known.");
+    taste_line_(t,
+                "Weights are reward units for one standard deviation of the feature, and start at 0 with standard "
+                "deviation %.2f.  A weight below its standard deviation means: not known.",
+                sqrt(taste->prior), 0, 0, 0);
     for (k = 0; k < 2; k++) {
         free(x[k]);
     }
