@@ -71,14 +71,14 @@ static inline void race_free(Race *race) {
 
 // Root mean square distance between where n steps lead and where the ODE leads; evaluations: per row, or NULL.
 static inline double race_error(size_t *evaluations, const Race *race, const Sampler *s, Spread spread, int n) {
+    if (s->random) {
+        DIE("race_error: '%s' draws noise and has no path of its own; ask race_law_error", s->name);
+    }
     Ladder ladder = race_ladder(race, spread, n);
     Denoiser exact = gmm_denoiser(&race->data);
     real *x = NEW(real, 2 * race->rows);
     double sum = 0;
     size_t used;
-    if (s->random) {
-        DIE("race_error: '%s' draws noise and has no path of its own; ask race_law_error", s->name);
-    }
     memcpy(x, race->start, 2 * race->rows * sizeof(real));
     used = sampler_run(x, NULL, s, &ladder, &exact, race->rows, 0, 0);
     for (size_t i = 0; i < 2 * race->rows; i++) {
