@@ -91,11 +91,11 @@ int main(void) {
         }
         printf("    %.2f\n", race_order(error[k] + 1, BUDGETS - 1));
     }
-    CurveFrame race_frame =
-        curve_frame("your own sampler", "log10 of evaluations", "log10 of the distance from the exact end", 0.9, 2.3,
-                    -3.6, -0.6, 0, RACERS, 'R');
-    draw_curves(cell_picture("svg", "error against evaluations, log-log: five home-made samplers and two known ones"),
-                &race_frame, budget, error[0], BUDGETS, race_label, RACERS);
+    CurveFrame race_frame = curve_frame("your own sampler", "log10 of evaluations",
+                                        "log10 of the distance from the exact end", 0.9, 2.3, -3.6, -0.6, 0, 5, 'r');
+    draw_curves(
+        cell_picture("svg", "error against evaluations, log-log: five home-made samplers, two known ones dashed"),
+        &race_frame, budget, error[0], BUDGETS, race_label, RACERS);
 
     // %% [markdown]
     // The rows `r1 0.50` and `dpmpp2s` are one sampler, so the planner is right. Every $r_1$ is on its way to order
@@ -154,7 +154,7 @@ int main(void) {
     printf("\nthe last one, 40 steps, data N(1, 1/4): W2 to the law %.5f at q = 0, %.5f at q = %.2f\n",
            law_error(&race, s, 0, 40, 0.25, 0), law_error(&race, s, tuned, 40, 0.25, 0), tuned);
     CurveFrame dial_frame = curve_frame("the ladder as a dial", "100 q", "log10 of the distance from the exact end",
-                                        dial[0], dial[DIALS - 1], -2.6, 0.2, 1, SIZES, 'L');
+                                        dial[0], dial[DIALS - 1], -2.6, 0.2, 1, SIZES, 'l');
     draw_curves(
         cell_picture("svg", "error against q = 1/rho for 10, 20 and 40 evaluations: three valleys left of zero"),
         &dial_frame, dial, landscape[0], DIALS, size_label, SIZES);
@@ -210,7 +210,7 @@ int main(void) {
         }
     }
     CurveFrame law_frame = curve_frame("a wrong start: eta 0 (lines), eta 1 (dashes)", "log10 of steps",
-                                       "log10 of W2 to the true law", 0.8, 2.5, -4.6, 0, 0, OFFS, 'R');
+                                       "log10 of W2 to the true law", 0.8, 2.5, -4.6, 0, 0, OFFS, 'L');
     draw_curves(cell_picture("svg", "distance to the true law against steps, without and with noise, for four starts"),
                 &law_frame, times, law[0][0], TIMES, law_label, 2 * OFFS);
 

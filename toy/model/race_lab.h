@@ -90,7 +90,7 @@ static inline double scaled_limit(const Race *race, double factor, double eta) {
     if (rate == 0) {
         return 1 + eta * eta * tau;
     }
-    return eta * eta / rate + (1 - eta * eta / rate) * e_exp(-rate * tau);
+    return e_exp(-rate * tau) - eta * eta * e_expm1(-rate * tau) / rate; // no cancellation at small rates
 }
 
 // ---- samples against a mixture -------------------------------------------------------------------------------------
@@ -159,8 +159,8 @@ static inline double race_logp(const Race *race, const double *x, double t_noise
     return normal_prior ? logp : volume + race_density(race, back, t_noise);
 }
 
-// Errors of log p(x) at t_end: with the exact density at t_start, with N(0, I) there, with N(0, I) at t_early, and, with
-// the exact density again, with the one probe (1, 1) and with the mean over all probes of signs.
+// Errors of log p(x) at t_end: with the exact density at t_start, with N(0, I) there, with N(0, I) at t_early, and,
+// with the exact density again, with the one probe (1, 1) and with the mean over all probes of signs.
 static inline void race_logp_errors(double error[5], const Race *race, const double *x, double t_early) {
     const double probe[2][2] = {{1, 1}, {1, -1}}; // the other two are minus these and give the same
     double truth = race_density(race, x, race->t_end), tight = 1e-9;
