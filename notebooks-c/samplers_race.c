@@ -105,7 +105,7 @@ int main(void) {
     //
     // `thrifty` keeps second order (a look at a slightly wrong point costs another power of $h$) and is better than the
     // middle from 20 evaluations on. `dpmpp2m` also asks once a step, and looks at the past instead of a guessed
-    // future. That is better still: only at 40 evaluations does the early look tie with it.
+    // future. That is better still: the early looks tie with it at 10 and at 40 evaluations and lose elsewhere.
     //
     // *Try* an early look for `thrifty`; why may `keep` not be set then?
     //
@@ -217,9 +217,9 @@ int main(void) {
     // %% [markdown]
     // The ODE maps the law of the start to the law of the end and stretches everything by the ratio of the two standard
     // deviations, here $\frac12$: it keeps $\delta/2$ for ever. With noise the error of the start fades, and what is
-    // left are the steps, which cost more than without. So both statements are true: without a wrong start noise buys
-    // nothing, and with one the noisy sampler wins as soon as its own error is below $\delta/2$. The best $\eta$ grows
-    // with $\delta$ and with the number of steps.
+    // left is the error of the steps, larger than without noise. So both statements are true: with a right start noise
+    // buys nothing, and with a wrong one the noisy sampler wins as soon as its own error is below $\delta/2$. From 16
+    // steps on the best $\eta$ grows with $\delta$ and with the number of steps.
     //
     // One number is a trap: with 8 steps $\eta = 1$ wins even for $\delta = 0$, and is *worse* with 16. Its error
     // changes sign on the way. A race at one budget can crown a coincidence.
@@ -312,8 +312,8 @@ int main(void) {
     // The exact $D$ rewards a better sampler at every budget, a network only down to its floor. On the poor network 1
     // five steps of `dpmpp2m` are enough, and `unipc2` ties with it everywhere. Network 2 is better, so the sampler
     // matters longer: `dpmpp2m` comes within three percent of the floor with 20 steps, `ddim` with 60. The guess finds
-    // such budgets from the race on the exact $D$. At 5 steps it is too low: there the two errors are not independent.
-    // *The better the network, the better the sampler it deserves.*
+    // such budgets roughly, from the race on the exact $D$. For network 2 it is too low, most at 5 steps. So the two
+    // errors are not independent; perhaps a coarse path visits states that the network has not learned.
     //
     // Samplers with noise have no right end, only a right law. The squared MMD between samples and the ring, kernel
     // $e^{-\|a-b\|^2/(2 \cdot 0.09)}$, is exact on the ring's side and has mean 0 for exact samples. In thousandths,
@@ -341,15 +341,15 @@ int main(void) {
     }
 
     // %% [markdown]
-    // The law has the same floor: from 10 steps on `dpmpp2m` does not get closer. The samplers with noise need more
-    // steps and end lower, by about two standard errors of the difference. That is a hint and no proof that noise
-    // forgets early mistakes of a network, as it did in part 3.
+    // There is a floor in law, too: from 10 steps on `dpmpp2m` hardly gets closer. The samplers with noise need more
+    // steps and end lower, by about two standard errors of the difference. With `ROWS` and `BLOCKS` eight times as
+    // large the gap keeps its sign but shrinks by more than half, to one or two standard errors. So it is a hint, no
+    // more, that noise forgets early mistakes of a network as in part 3.
     //
     // ## 5. Log-likelihood
     //
     // The ODE also gives densities: follow it from a point $x$ back to the noise and add up the divergence,
-    // $\log p(x) = \log p_T(x_T) + \int \operatorname{div} dt$. On the ring both sides are known.
-    //
+    // $\log p(x) = \log p_T(x_T) + \int \operatorname{div} dt$. On the ring both sides are known (here at $t = 0.001$).
     // Three shortcuts are common: take $N(0, I)$ for $p_T$; stop the noise early; replace the trace of $\nabla D$ by
     // $v^\top (\nabla D) v$ with one random sign vector $v$.
     //

@@ -180,5 +180,5 @@ int main(void) {
     test_logp();
     test_net_and_page();
     race_free(&race);
-    return report("race_lab");
+    return report("test_race_lab");
 }
