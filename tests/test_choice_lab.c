@@ -1,8 +1,9 @@
-// test_choice_lab.c: the shore and its grid, fitted rewards judged against the truth, tilts of a given KL, the diagram of
-// calibration.
+// test_choice_lab.c: the shore and its grid, fitted rewards judged against the truth, tilts of a given KL, the
+// reliability diagram, reversed answers.
 #include "harness.h"
 
 #include "../toy/feedback/choice_lab.h"
+#include "../toy/world/tally.h"
 
 static Lab lab;
 static double r[LAB_CELLS], other[LAB_CELLS], law[LAB_CELLS];
@@ -128,8 +129,63 @@ static void test_tilt_at_kl(void) {
     CHECK(lab_tilt_at_kl(law, &lab, r, 0.5) > 0, "less KL than the best level has");
 }
 
+static void test_ensemble(void) {
+    enum { M = 3 };
+    static double net[M * LAB_CELLS];
+    Rater rater = rater_new(0.5, 5, 1);
+    Pairs p = lab_pairs(&lab, &rater, 200, 5, 2);
+    lab_fit_ensemble(net, &lab, &p, 60, M, 40);
+    for (int m = 0; m < M; m++) { // the members are the fits of their seeds, centred
+        lab_fit_net(r, &lab, &p, 60, 40 + (uint64_t)m);
+        double mean = table_mean(NULL, lab.p_ref, r, LAB_CELLS);
+        for (int i = 0; i < LAB_CELLS; i += 97) {
+            NEAR(net[m * LAB_CELLS + i], r[i] - mean, 1e-12, 1e-12);
+        }
+    }
+    pairs_free(&p);
+    // disagreement that is the error, its opposite, and one that has nothing to do with it
+    for (int i = 0; i < LAB_CELLS; i++) {
+        r[i] = lab.truth[i] / 0.5 + rng_normal(5, 3, (uint64_t)i);
+        other[i] = pow(fabs(0.5 * r[i] - lab.truth[i]), 3);
+        law[i] = rng_normal(5, 4, (uint64_t)i);
+    }
+    NEAR(lab_pointed(&lab, lab.inside, other, r, 0.5), 1, 1e-12, 0);
+    NEAR(lab_pointed(&lab, lab.outside, other, r, 0.5), 1, 1e-12, 0);
+    CHECK(fabs(lab_pointed(&lab, lab.inside, law, r, 0.5)) < 0.12, "unrelated numbers correlate");
+    for (int i = 0; i < LAB_CELLS; i++) {
+        other[i] = lab.outside[i] > 0 ? -other[i] : other[i];
+    }
+    NEAR(lab_pointed(&lab, lab.outside, other, r, 0.5), -1, 1e-12, 0);
+}
+
+static void test_scale(void) {
+    Rater rater = rater_new(0.5, 6, 1);
+    double clean = lab_scale(&lab, &rater, 20000, rm_plain, 0, 6, 2);
+    CHECK(fabs(clean - 1) < 0.06, "clean answers, plain loss: %g", clean);
+    rater.flip = 0.2;
+    double plain = lab_scale(&lab, &rater, 20000, rm_plain, 0, 6, 2);
+    double forward = lab_scale(&lab, &rater, 20000, rm_noise, 0.2, 6, 2);
+    double robust = lab_scale(&lab, &rater, 20000, rm_robust, 0.2, 6, 2);
+    CHECK(plain < 0.45, "flipped answers, plain loss: %g", plain);
+    CHECK(fabs(forward - 1) < 0.15 && fabs(robust - 1) < 0.25, "corrected: %g %g", forward, robust);
+}
+
+static void test_tally(void) {
+    Tally t = {0, 0, 0, 0};
+    tally_add(&t, 1e9 + 1);
+    CHECK(tally_sd(&t) != tally_sd(&t), "one number has no standard deviation");
+    tally_add(&t, 1e9 + 2);
+    tally_add(&t, 1e9 + 6);
+    NEAR(tally_mean(&t), 1e9 + 3, 1e-15, 0);
+    NEAR(tally_sd(&t), sqrt(7.0), 1e-12, 0);
+    NEAR(tally_se(&t), sqrt(7.0 / 3), 1e-12, 0);
+}
+
 int main(void) {
+    test_tally();
     test_world();
+    test_ensemble();
+    test_scale();
     test_fits();
     test_judge();
     test_tilt_at_kl();

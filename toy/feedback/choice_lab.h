@@ -228,8 +228,8 @@ static inline int lab_cell(const double *sums, double u) {
     return low;
 }
 
-// Pairs of independent draws from `law` (cells), and the exact chance that a rater of temperature tau prefers the first:
-// no answer is drawn, so the only noise is which pairs were looked at.  r: LAB_CELLS rewards in logits.
+// Pairs of independent draws from `law` (cells), and the exact chance that a rater of temperature tau prefers the
+// first: no answer is drawn, so the only noise is which pairs were looked at.  r: LAB_CELLS rewards in logits.
 // With bins (3 x 10: share, mean prediction, mean chance) the reliability diagram; NULL if not wanted.
 static inline Judged lab_judge(double *bins, const Lab *lab, const double *law, const double *r, double tau, int count,
                                uint64_t seed, uint64_t stream) {
@@ -317,7 +317,7 @@ static inline double lab_scale(const Lab *lab, const Rater *rater, int n, DeltaL
     return theta;
 }
 
-// ---- the same KL for everybody ----------------------------------------------------------------------------------------
+// ---- the same KL for everybody --------------------------------------------------------------------------------------
 
 // q = the tilt of p_ref by r that has this KL; returns beta, 0 if no tilt has it.  Newton on eta = 1/beta inside a
 // bracket: d KL/d eta = eta Var.  (tilt_discrete_beta_at_kl finds the same beta by bisection, 20 times slower.)

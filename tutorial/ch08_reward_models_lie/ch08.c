@@ -221,7 +221,7 @@ int main(int argc, char **argv) {
         net[i] = 0.5 * combined[MEAN][i];
     }
     lab_tilt_at_kl(law, &lab, net, 3);
-    printf("temperature_moves_the_law %d\n", tv_discrete(raw, law, LAB_CELLS) > 1e-7);
+    printf("temperature_moves_the_law_by %.1e\n", tv_discrete(raw, law, LAB_CELLS));
 
     puts("# 4. answers reversed with a chance: the median weight of the true reward; 1 is right");
     for (int l = 0; l < 4; l++) {

@@ -1,13 +1,13 @@
 // ex1.c: exercise 1 of chapter 8.  How far can the chances of a reward model be trusted?
 //
 // Run it from the root:   cc -std=c99 -O2 tutorial/ch08_reward_models_lie/ex1.c -lm -o ex1 && ./ex1
-// You write the expected calibration error; the program then asks a reward fitted to 600 answers, first about pairs like
-// those it learned from, then about pairs from its own tilt.
+// You write the expected calibration error; the program then asks a reward fitted to 600 answers, first about pairs
+// like those it learned from, then about pairs from its own tilt.
 #include "../../toy/feedback/choice_lab.h"
 
 // p: n predicted chances, y: what happened, 0 or 1 (or the true chance).  Sort the samples into `bins` bins of equal
-// width: [0, 1/bins), [1/bins, 2/bins), ..., the last one with its right end.  The error is the mean over the SAMPLES of
-// |mean p - mean y| of their bin.  Not allowed: calibration(), reliability().
+// width: [0, 1/bins), [1/bins, 2/bins), ..., the last one with its right end.  The error is the mean over the SAMPLES
+// of |mean p - mean y| of their bin.  Not allowed: calibration(), reliability().
 static double my_ece(const double *p, const double *y, size_t n, int bins) {
     // EXERCISE: one sum of p - y for each bin is enough
     (void)p;

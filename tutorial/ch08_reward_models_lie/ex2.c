@@ -1,8 +1,8 @@
 // ex2.c: exercise 2 of chapter 8.  What does the minimum of an ensemble keep out?
 //
 // Run it from the root:   cc -std=c99 -O2 tutorial/ch08_reward_models_lie/ex2.c -lm -o ex2 && ./ex2
-// A law is tilted by the mean of M rewards and by their minimum, at the same beta.  How much mass outside the support does
-// the minimum remove?  The members come as they were trained: each with a constant of its own that no choice can see.
+// A law is tilted by the mean of M rewards and by their minimum, at the same beta.  How much mass outside the support
+// does the minimum remove?  Members come as they were trained: each with a constant of its own that no choice can see.
 #include "../../toy/feedback/choice_lab.h"
 
 // score (M, I): rewards of M members for I items; p_ref: I masses; outside: I numbers, 1 = outside the support, else 0.
