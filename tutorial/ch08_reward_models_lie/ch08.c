@@ -9,7 +9,7 @@
 
 enum { MEMBERS = 5, SEEDS = 16, PAIRS = 4000, LABELS = 1000, FITS = 40, KLS = 3, FLIPS = 4 };
 enum { QUADRATIC, BUMPS, NET, MODELS };
-enum { ONE, MEAN, WORST, LCB, UWO, RAW, PRIOR, RULES };
+enum { ONE, MEAN, WORST, LCB, LCB_10, UWO, RAW, PRIOR, RULES };
 enum { ACCURACY, ECE, TEMPERATURE, ECE_AFTER, ERROR_REF, ERROR_TILT, ERROR_OUTSIDE }; // what is measured
 enum { TILT_ACCURACY = ERROR_OUTSIDE + 1, TILT_ECE, GAP, MEASURES = GAP + KLS };
 enum { STREAM_RATER = 100, STREAM_SAMPLES = 200, STREAM_JUDGE = 300, STREAM_TILT = 400, STREAM_ZERO = 500 };
@@ -18,7 +18,7 @@ enum { STREAM_FLIP = 1000 };
 #define RIDGE 0.5 // of the feature models: lambda on the summed loss
 
 static const char *const model_name[MODELS] = {"quadratic", "bumps", "net"};
-static const char *const rule_name[RULES] = {"one", "mean", "worst", "lcb", "uwo", "worst_raw", "bumps"};
+static const char *const rule_name[RULES] = {"one", "mean", "worst", "lcb", "lcb_10", "uwo", "worst_raw", "bumps"};
 static const char *const measure_name[MEASURES] = {"accuracy",  "ece",        "temperature",   "ece_after",
                                                    "error_ref", "error_tilt", "error_outside", "tilt_accuracy",
                                                    "tilt_ece",  "gap_1",      "gap_3",         "gap_5"};
@@ -52,6 +52,7 @@ static void fit_all(int answers, int steps, int k) {
     ensemble_combine(combined[MEAN], NULL, net, ENS_MEAN, 0, MEMBERS, LAB_CELLS);
     ensemble_combine(combined[WORST], NULL, net, ENS_WORST, 0, MEMBERS, LAB_CELLS);
     ensemble_combine(combined[LCB], NULL, net, ENS_LCB, 1, MEMBERS, LAB_CELLS);
+    ensemble_combine(combined[LCB_10], NULL, net, ENS_LCB, 10, MEMBERS, LAB_CELLS);
     ensemble_combine(combined[UWO], NULL, net, ENS_UWO, 0.5, MEMBERS, LAB_CELLS);
     ensemble_combine(combined[RAW], NULL, raw, ENS_WORST, 0, MEMBERS, LAB_CELLS);
     memcpy(combined[ONE], net, sizeof combined[ONE]);
