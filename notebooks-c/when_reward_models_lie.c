@@ -171,7 +171,7 @@ int main(void) {
     //
     // ## 4. Dial: the caution of an ensemble
     //
-    // Eight networks with different random starts, the same 600 answers. Score $\bar r - k \, \mathrm{sd}$.
+    // Eight networks with other random starts and batches, the same 600 answers. Score $\bar r - k \, \mathrm{sd}$.
     // **Predict:** outside, the error is more than ten times the spread of the members. Is there a $k$ that repairs
     // the tilt at KL 5? Can caution be too large?
 
