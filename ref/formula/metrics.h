@@ -224,6 +224,33 @@ static inline void calibration(double *ece, double *brier, double *nll, const do
     free(sum_gap);
 }
 
+// F: rm.calib    the reliability diagram                                           [chapter 8]
+//   for each bin of `calibration`: share of the samples, mean p, mean y (both NaN where the bin is empty)
+//   ece = sum over bins of share |mean_p - mean_y|.  y may be a chance in place of a drawn outcome.
+//   share, mean_p, mean_y: bins numbers each.
+//   source: Guo et al. 2017
+//   check: ece from its columns; hand-made bins
+static inline void reliability(double *share, double *mean_p, double *mean_y, const double *p, const double *y,
+                               size_t n, int bins) {
+    size_t i;
+    int b;
+    for (b = 0; b < bins; b++) {
+        share[b] = mean_p[b] = mean_y[b] = 0;
+    }
+    for (i = 0; i < n; i++) {
+        b = (int)floor(p[i] * bins);
+        b = b < 0 ? 0 : b > bins - 1 ? bins - 1 : b;
+        share[b] += 1;
+        mean_p[b] += p[i];
+        mean_y[b] += y[i];
+    }
+    for (b = 0; b < bins; b++) {
+        mean_p[b] = share[b] > 0 ? mean_p[b] / share[b] : NAN;
+        mean_y[b] = share[b] > 0 ? mean_y[b] / share[b] : NAN;
+        share[b] /= (double)n;
+    }
+}
+
 // d/da of the mean loss of calibration_temperature; both tails keep their digits.
 static inline double temperature_slope(const double *z, const double *y, size_t n, double a) {
     double slope = 0;

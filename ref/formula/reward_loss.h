@@ -69,7 +69,7 @@ static inline double rm_robust(double *slope, double *bend, double delta, double
 //   Unbiased: over labels flipped with chance eps it is smallest at the logit of the clean chance.  Bounded by
 //   -log eps, so one absurd label cannot pull without end; for delta << 0 it is flat and not convex.
 //   bend: the mean of the second derivative over the label that the model expects, slope^2 q/(1-q) (Fisher scoring).
-//   eps = 0: rm.bt.  A wrong eps biases as much as a forgotten one.
+//   eps = 0: rm.bt.  An eps believed too small leaves some shrinkage, one too large exaggerates.
 //   source: Patrini et al. 2017
 //   check: finite differences; smallest at the clean logit; limits
 static inline double rm_noise(double *slope, double *bend, double delta, double eps) {
