@@ -48,7 +48,7 @@ sanitizers() {
         echo 'sanitizers: 0 passed, 0 failed'
         return 0
     fi
-    "${TILT_MAKE:-make}" -s -k BUILD=build/san SAN=1 OMP= CFLAGS='-O1 -g' tests-double
+    "${TILT_MAKE:-make}" -s -k BUILD=build/san SAN=1 OMP= CFLAGS='-O0 -g' tests-double
     unit build/san double sanitizers
 }
 
