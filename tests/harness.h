@@ -1,5 +1,6 @@
 // harness.h: the one test harness.  CHECK(condition, "numbers that explain it"), NEAR(got, want, rel, abs), and at
 // the end `return report("name");`, which prints `name: N passed, M failed` and fails when nothing was checked.
+// With TILT_STOP in the environment the first failure ends the program: a mutant is dead after one wound.
 #ifndef TILT_HARNESS_H
 #define TILT_HARNESS_H
 
@@ -18,6 +19,9 @@ static size_t checks_passed, checks_failed;
             printf("%s:%d: FAIL %s  ", __FILE__, __LINE__, #condition); \
             printf(__VA_ARGS__);                                        \
             putchar('\n');                                              \
+            if (getenv("TILT_STOP") != NULL) {                          \
+                exit(1);                                                \
+            }                                                           \
         }                                                               \
     } while (0)
 
