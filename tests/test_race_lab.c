@@ -111,7 +111,7 @@ static void test_mmd(void) {
         }
         mixture += mass[c] * blurred;
     }
-    NEAR(mmd2_mixture(x, N, &race.data, h2), pairs - 2 * both + mixture, 1e-6, 1e-8);
+    NEAR(mmd2_to_gmm(x, N, &race.data, sqrt(h2)), pairs - 2 * both + mixture, 1e-6, 1e-8);
     // unbiased on exact draws; large on the wrong law
     enum { MANY = 4000 };
     real *y = NEW(real, 2 * MANY);
@@ -119,8 +119,9 @@ static void test_mmd(void) {
     double mean = mmd2_blocks(&se, y, 50, MANY / 50, &race.data, h2);
     AGREES(mean, se, 0);
     NEAR(mmd2_blocks(&se, y, 50, 2, &race.data, h2),
-         (mmd2_mixture(y, 50, &race.data, h2) + mmd2_mixture(y + 100, 50, &race.data, h2)) / 2, 1e-12, 1e-15);
-    NEAR(se, fabs(mmd2_mixture(y, 50, &race.data, h2) - mmd2_mixture(y + 100, 50, &race.data, h2)) / 2, 1e-9, 0);
+         (mmd2_to_gmm(y, 50, &race.data, sqrt(h2)) + mmd2_to_gmm(y + 100, 50, &race.data, sqrt(h2))) / 2, 1e-12, 1e-15);
+    NEAR(se, fabs(mmd2_to_gmm(y, 50, &race.data, sqrt(h2)) - mmd2_to_gmm(y + 100, 50, &race.data, sqrt(h2))) / 2, 1e-9,
+         0);
     for (int i = 0; i < 2 * MANY; i++) {
         y[i] *= (real)0.8;
     }

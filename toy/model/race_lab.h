@@ -5,6 +5,7 @@
 #ifndef TILT_RACE_LAB_H
 #define TILT_RACE_LAB_H
 
+#include "../../ref/formula/kernel_metrics.h"
 #include "../../ref/show/svg.h"
 #include "../world/ring.h"
 #include "../world/world.h"
@@ -95,40 +96,12 @@ static inline double scaled_limit(const Race *race, double factor, double eta) {
 
 // ---- samples against a mixture -------------------------------------------------------------------------------------
 
-static inline double bell(const double *a, const double *b, double var) {
-    double u = a[0] - b[0], v = a[1] - b[1];
-    return e_exp(-(u * u + v * v) / (2 * var));
-}
-
-// Squared MMD between n samples (n x 2) and a mixture of round Gaussians, with the kernel exp(-|a - b|^2/(2 h2)).  What
-// concerns the mixture is exact; pairs of a sample with itself are left out, so that exact samples have the mean 0.
-static inline double mmd2_mixture(const real *x, size_t n, const Gmm *law, double h2) {
-    double samples = 0, both = 0, mixture = 0;
-    for (size_t i = 0; i < n; i++) {
-        double a[2] = {(double)x[2 * i], (double)x[2 * i + 1]};
-        for (size_t j = 0; j < i; j++) {
-            double b[2] = {(double)x[2 * j], (double)x[2 * j + 1]};
-            samples += 2 * bell(a, b, h2) / ((double)n * (double)(n - 1));
-        }
-        for (int k = 0; k < law->K; k++) {
-            double v = h2 + law->cov[4 * k];
-            both += law->w[k] * h2 / v * bell(a, law->mu + 2 * k, v) / (double)n;
-        }
-    }
-    for (int k = 0; k < law->K; k++) {
-        for (int l = 0; l < law->K; l++) {
-            double v = h2 + law->cov[4 * k] + law->cov[4 * l];
-            mixture += law->w[k] * law->w[l] * h2 / v * bell(law->mu + 2 * k, law->mu + 2 * l, v);
-        }
-    }
-    return samples - 2 * both + mixture;
-}
-
-// Its mean over `blocks` blocks of n samples each, and the standard error of that mean.
+// MMD^2 to the law (mmd2_to_gmm, kernel width sqrt(h2)): the mean over `blocks` blocks of n samples, and its standard
+// error.
 static inline double mmd2_blocks(double *se, const real *x, size_t n, int blocks, const Gmm *law, double h2) {
     double sum = 0, square = 0;
     for (int b = 0; b < blocks; b++) {
-        double d = mmd2_mixture(x + 2 * n * (size_t)b, n, law, h2);
+        double d = mmd2_to_gmm(x + 2 * n * (size_t)b, (int)n, law, sqrt(h2));
         sum += d / blocks;
         square += d * d / blocks;
     }
