@@ -25,9 +25,23 @@ while read -r line; do bad "$line"; done <"$M/malformed"
 [ ! -s "$M/malformed" ] || finish mutants
 ids=$*
 [ -n "$ids" ] || ids=$(awk -F ' \\| ' '{ print $1 }' "$M/list")
-field() {
-    awk -F ' \\| ' -v id="$1" -v k="$2" '$1 == id { print $k }' "$M/list"
+# One file an id, one field a line: file, expression, tests, words.
+mkdir -p "$M/field"
+awk -F ' \\| ' -v folder="$M/field/" '{ out = folder $1; print $2 > out; print $3 > out; print $4 > out; print $5 > out; close(out) }' \
+    "$M/list"
+field() { # sets file, expression, tests, about
+    {
+        IFS= read -r file
+        IFS= read -r expression
+        IFS= read -r tests
+        IFS= read -r about
+    } <"$M/field/$1"
 }
+
+for id in $ids; do
+    [ -f "$M/field/$id" ] || bad "there is no mutant $id"
+done
+if [ "$failed" -ne 0 ]; then finish mutants; fi
 
 # ---- every test that is named passes as long as nothing is broken ------------------------------------------------------
 
@@ -56,7 +70,7 @@ sound() {
         echo "$fast" >"$M/$test.compiler"
     fi
 }
-named=$(for id in $ids; do field "$id" 4; done | tr ' ' '\n' | sort -u)
+named=$(for id in $ids; do field "$id" && echo "$tests"; done | tr ' ' '\n' | sort -u)
 # shellcheck disable=SC2086
 lanes "$JOBS" "$M/sound" sound $named
 wait
@@ -75,14 +89,13 @@ one() {
 judge() {
     id=$1
     verdict=$M/$id.judged
-    file=$(field "$id" 2)
-    tests=$(field "$id" 4)
+    field "$id"
     mkdir -p "$M/$id/tests"
     cp -R ref toy "$M/$id/"
     cp tests/*.h "$M/$id/tests/"
     ln -s "$top/data" "$M/$id/data" # read, never mutated
     mkdir -p "$M/$id/${file%/*}"
-    if ! sed "$(field "$id" 3)" "$file" >"$M/$id/$file" 2>"$M/$id.err"; then
+    if ! sed "$expression" "$file" >"$M/$id/$file" 2>"$M/$id.err"; then
         echo "error sed: $(head -n 1 "$M/$id.err")" >"$verdict"
         return
     fi
@@ -137,7 +150,7 @@ equal=0
 for id in $ids; do
     while [ ! -f "$M/$id.verdict" ]; do sleep 1; done
     read -r said words <"$M/$id.verdict"
-    about=$(field "$id" 5)
+    field "$id"
     case "$about/$said" in
     equivalent:*/survived)
         ok
@@ -155,7 +168,7 @@ for id in $ids; do
         ;;
     */survived)
         real=$((real + 1))
-        bad "SURVIVED  $id ($(field "$id" 2)): $about; not seen by $words"
+        bad "SURVIVED  $id ($file): $about; not seen by $words"
         ;;
     *)
         real=$((real + 1))

@@ -14,7 +14,7 @@ quiet() {
 
 build "$NB" || { bad 'nb does not build'; finish notebooks; }
 rm -rf "$work"
-mkdir -p "$work/a" "$work/b" "$work/lab"
+mkdir -p "$work/a" "$work/lab"
 
 # ---- the committed notebooks are fresh ----------------------------------------------------------------------------
 
@@ -22,11 +22,9 @@ for lab in notebooks-c/*.c; do
     name=$(basename "$lab" .c)
     [ "$name" = nb ] && continue
     check "$name renders" quiet "$NB" --out "$work/a" --work "$work" "$lab"
-    check "$name renders twice" quiet "$NB" --out "$work/b" --work "$work" "$lab"
     for made in "$work/a/$name".* "$work/a/$name"_*; do
         file=$(basename "$made")
         check "$file is what build/nb $lab makes today" quiet cmp "$made" "notebooks-c/$file"
-        check "$file is the same in two runs" quiet cmp "$made" "$work/b/$file"
     done
     for old in "notebooks-c/$name".md "notebooks-c/$name".html "notebooks-c/$name".ipynb "notebooks-c/$name"_*; do
         check "$old is still made" quiet test -f "$work/a/$(basename "$old")"
