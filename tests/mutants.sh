@@ -59,7 +59,13 @@ sound() {
         [ "$test" = "${test%.float}" ] || program=$BUILD/tests/$test
         target=$program
     fi
-    begin=$(date +%s)
+    # run.sh may have run it just now
+    just_passed=$(sed -n "s/^  $test: [1-9][0-9]* passed, 0 failed  (\\([0-9]*\\) s)\$/\\1/p" "${TILT_UNITS:-/dev/null}" 2>/dev/null)
+    if [ -n "$just_passed" ]; then
+        if [ "$just_passed" -ge 1 ]; then compiler="$CC -O1 $EXACT"; else compiler=$fast; fi
+        echo "$compiler" >"$M/$test.compiler"
+        return
+    fi
     if ! build "$target"; then
         echo 'does not build' >"$M/$test.unsound"
     elif begin=$(date +%s) && ! limit 120 $program >"$M/$test.txt" 2>&1 </dev/null; then

@@ -61,9 +61,9 @@ sanitizers() {
         fi
     done
     # shellcheck disable=SC2086
-    "${TILT_MAKE:-make}" -s -k BUILD=build/san SAN=1 OMP= CFLAGS='-O0 -g' $quick
+    "${TILT_MAKE:-make}" -s -k BUILD=build/san SAN=1 OMP= CFLAGS='-O0 -g1' $quick
     # shellcheck disable=SC2086
-    [ -z "$slow" ] || "${TILT_MAKE:-make}" -s -k BUILD=build/san1 SAN=1 OMP= CFLAGS='-O1 -g' $slow
+    [ -z "$slow" ] || "${TILT_MAKE:-make}" -s -k BUILD=build/san1 SAN=1 OMP= CFLAGS='-O1 -g1' $slow
     for program in $slow; do cp "$program" build/san/tests/; done
     unit build/san double sanitizers
 }
@@ -74,7 +74,7 @@ part() {
     unit-float) (unit "$BUILD" float unit-float) ;;
     unit-double) (unit "$BUILD" double unit-double) ;;
     sanitizers) (sanitizers) ;;
-    *) sh "tests/$1.sh" ;;
+    *) TILT_UNITS=$T/unit-double.log sh "tests/$1.sh" ;;
     esac >"$T/$1.log" 2>&1 </dev/null
     echo $? >"$T/$1.status"
     echo $(($(date +%s) - begin)) >"$T/$1.seconds"
