@@ -91,7 +91,7 @@ $(BUILD)/nb: notebooks-c/nb.c $(HEADERS) $(STAMP)
 # Unit tests check identities of the bits: never contracted.  -O1 compiles them in half the time of -O3; that the level
 # changes no bit is what `make bits` shows.  clang wants -O2: at -O1 it warns about every simd loop that it leaves alone.
 $(BUILD)/tests/test_%: CONTRACT :=
-$(BUILD)/tests/test_%: CFLAGS := $(if $(findstring clang,$(CC)),-O2,-O1)
+$(BUILD)/tests/test_%: CFLAGS := $(if $(HAVE_CLANG),-O2,-O1)
 
 $(BUILD)/tests/%.float: tests/%.c $(HEADERS) $(STAMP)
 	$(COMPILE) -Dreal=float
@@ -258,6 +258,7 @@ $(CONFIG): Makefile
 	@printf '        a[i] = i;\n    }\n    return a[0];\n}\n' >>$@.d/simd.c
 	@printf '#include <float.h>\n#if FLT_EVAL_METHOD != 0\n#error extra digits\n#endif\n' >$@.d/float.c
 	@echo 'int main(void) { return 0; }' >>$@.d/float.c
+	@printf '#ifndef __clang__\n#error another compiler\n#endif\nint main(void) {\n    return 0;\n}\n' >$@.d/clang.c
 	@printf '#include <stdlib.h>\nint main(int n, char **v) {\n    char *p = malloc(1);\n    (void)v;\n' >$@.d/san.c
 	@printf '    return p ? p[n] = 0 : 1;\n}\n' >>$@.d/san.c
 	@cd $@.d && words=$$($(CC) empty.c -o p -lm 2>&1); \
@@ -277,6 +278,7 @@ $(CONFIG): Makefile
 	        if try float.c -msse2 -mfpmath=sse; then echo 'HAVE_FLOAT := -msse2 -mfpmath=sse'; \
 	        elif try empty.c -fexcess-precision=fast; then echo 'HAVE_FLOAT := -fexcess-precision=fast'; fi; \
 	    }; \
+	    try clang.c && echo 'HAVE_CLANG := 1'; \
 	    echo "HAVE_ONE :=$$(each -Wno-unused-function -Wno-unused-const-variable)"; \
 	    set -- -fsanitize=address,undefined -fno-sanitize-recover=all; \
 	    try empty.c "$$@" && ./p >/dev/null 2>&1 && try san.c "$$@" && ! ./p >/dev/null 2>&1 && \
