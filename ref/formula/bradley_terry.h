@@ -14,9 +14,9 @@ typedef enum { BT_LOGIT, BT_PROBIT } BtLink;
 // What bt_mle and bt_home return.
 enum { BT_OK = 0, BT_NOT_CONNECTED = 1, BT_DIVERGED = 2 };
 
-// F: bt.model bt.thurstone  chance that i beats j                                  [chapter 6]
+// F: bt.model bt.shift bt.thurstone  chance that i beats j                         [chapter 6]
 //   logit: P = sigmoid(margin),   probit: P = Phi(margin),   margin = theta_i - theta_j (+ home effect)
-//   A probit margin is about 1/1.65 of the logit margin for the same P.
+//   A probit margin is about 1/1.65 of the logit margin for the same P.   A shift of all theta changes no P.
 //   source: Bradley and Terry 1952; Hunter 2004 eq. (1); Thurstone 1927 (probit)
 //   check: P_ij + P_ji = 1; shift invariance; golden bt.mle
 static inline double bt_probability(double margin, BtLink link) {

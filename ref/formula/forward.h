@@ -77,7 +77,7 @@ static inline void combine(real *out, double p, const real *x, double q, const r
     }
 }
 
-// F: conv.table conv.all   one prediction from another, given x = x_t                          [chapter 3]
+// F: conv.table conv.all flow.score  one prediction from another, given x = x_t                [chapter 3]
 //   x_0 = (x - sigma eps)/alpha     eps = (x - alpha x_0)/sigma
 //   score = -eps/sigma              x_0 = (x + sigma^2 score)/alpha
 //   v = alpha eps - sigma x_0       x_0 = alpha x - sigma v       eps = sigma x + alpha v       (VP)

@@ -112,7 +112,7 @@ static inline void gmm_transport(real *x_end, const Gmm *clean, const real *x, c
     }
 }
 
-// F: pf.loglik     log-density of a model by its probability-flow ODE                           [chapter 4]
+// F: pf.loglik pf.div  log-density of a model by its probability-flow ODE                       [chapter 4]
 //   log p_from(x) = log p_to(x_to) + log|det dx_to/dx|,   the second term = int div over the way to the noise
 //   VP: div = -(beta/2)(dim + tr H).   log p_to = log N(x_to; 0, s^2 I) with s^2 = alpha^2 + sigma^2 when the law at
 //   the noisy end is taken to be pure noise of unit-variance data; with the true p_to the identity is exact
