@@ -12,7 +12,7 @@
 enum { STEPS = 24 };
 
 // The exact denoiser of the ring, with its modes moved by `shift` and reweighted by the factors of a linear tilt.
-static Net ring_denoiser(const Ring *ring, const Schedule *s, const QuadReward *tilt, double beta) {
+static Net tilted_ring(const Ring *ring, const Schedule *s, const QuadReward *tilt, double beta) {
     double w[RING_MODES], mu[2 * RING_MODES], std[RING_MODES];
     int owner[RING_MODES];
     for (int k = 0; k < RING_MODES; k++) {
@@ -34,7 +34,7 @@ static void test_boards(void) {
     QuadReward reward = linear_reward_new(0.7, 1.9);
     World world = ring_world(&ring, &reward);
     Schedule s = schedule_logsnr(STEPS, 2.5, -4);
-    Net ref = ring_denoiser(&ring, &s, NULL, 1), star = ring_denoiser(&ring, &s, &reward, 1);
+    Net ref = tilted_ring(&ring, &s, NULL, 1), star = tilted_ring(&ring, &s, &reward, 1);
     Net none = mlp_new(2, 1, 4, 1, RING_PROMPTS, NULL, 1); // r = 0 before training
     Chain chain = fitted_chain(&ref, &world, &s, 2048, 1);
     Grid grid = grid_new(108, -4.5, 4.5);
@@ -100,7 +100,7 @@ static void test_choices(void) {
     QuadReward reward = linear_reward_new(1, -1);
     World world = ring_world(&ring, &reward);
     Schedule s = schedule_logsnr(STEPS, 2.5, -4);
-    Net ref = ring_denoiser(&ring, &s, NULL, 1), fitted;
+    Net ref = tilted_ring(&ring, &s, NULL, 1), fitted;
     Chain chain = fitted_chain(&ref, &world, &s, 512, 1);
     Rater rater = rater_new(1, 3, 1);
     Pairs p = pairs_collect(&rater, &world, &ref, &chain, PAIRS, 3, 2);
@@ -144,7 +144,7 @@ static void test_policy_gradient(void) {
     QuadReward reward = linear_reward_new(0.8, 0.5);
     Schedule s = schedule_logsnr(T, 2, -3);
     Chain chain = chain_new(&s);
-    Net ref = ring_denoiser(&ring, &s, NULL, 1), net = ring_denoiser(&ring, &s, &reward, 2);
+    Net ref = tilted_ring(&ring, &s, NULL, 1), net = tilted_ring(&ring, &s, &reward, 2);
     Grid grid = grid_new(96, -4.8, 4.8);
     size_t numbers = (size_t)N * D, cells = grid_cells(&grid);
     real *x0 = NEW(real, numbers), *path = NEW(real, numbers * (T + 1)), *eps = NEW(real, numbers * T);

@@ -1,28 +1,8 @@
 // test_file_hostile.c: files that are cut, flipped bit by bit, or forged: every loader must refuse them, with one line.
 //
-// Loaders end the program when a file is bad.  Here DIE jumps back while `catching` is set, so that thousands of bad
-// files are tried in one process (a child, because what a loader had allocated is lost); a few more children show the
-// real ending: exit 1, one line on stderr, nothing on stdout.
-#include <setjmp.h>
-
-#include "child.h"
-
-static jmp_buf back;
-static int catching;
-static char reason[4096];
-
-#undef DIE
-#define DIE(...)                                          \
-    do {                                                  \
-        if (catching) {                                   \
-            snprintf(reason, sizeof reason, __VA_ARGS__); \
-            longjmp(back, 1);                             \
-        }                                                 \
-        fprintf(stderr, "tilt: ");                        \
-        fprintf(stderr, __VA_ARGS__);                     \
-        fputc('\n', stderr);                              \
-        exit(1);                                          \
-    } while (0)
+// With catch.h thousands of bad files are tried in one process (a child, because what a loader had allocated is lost);
+// a few more children show the real ending: exit 1, one line on stderr, nothing on stdout.
+#include "catch.h"
 
 #include "small_model.h"
 

@@ -7,7 +7,7 @@
 #include "../tutorial/ch01_first_light/ch01.c"
 #undef main
 
-#include "../toy/model/mixture.h"
+#include "../toy/world/ring_net.h"
 #include "harness.h"
 
 // The true reward as a Net without parameters.
@@ -22,25 +22,13 @@ static void true_reward(Net *net, real *y, const real *x, const real *t, const i
     free(r);
 }
 
-static Net ring_mixture(const Ring *ring, const Schedule *s) {
-    double w[RING_MODES], mu[2 * RING_MODES], std[RING_MODES];
-    int owner[RING_MODES];
-    for (int k = 0; k < RING_MODES; k++) {
-        owner[k] = ring_prompt_of_mode(ring, k);
-        ring_mode(mu + 2 * k, ring, k);
-        w[k] = 1;
-        std[k] = ring->std;
-    }
-    return mixture_new(RING_MODES, 2, w, mu, std, owner, s);
-}
-
 int main(void) {
     Plan plan = {0, 0, 4000, 0, 256, 120, 256, 300, 0, 1, 0, 3e-2, 2e-2};
     Ring ring = ring_new();
     QuadReward reward = linear_reward_new(0.77, 1.85);
     World world = ring_world(&ring, &reward);
     Schedule s = schedule_logsnr(STEPS, 2.5, -4);
-    Net ref = ring_mixture(&ring, &s), pg = ring_mixture(&ring, &s), dpo = ring_mixture(&ring, &s);
+    Net ref = ring_denoiser(&ring, &s), pg = ring_denoiser(&ring, &s), dpo = ring_denoiser(&ring, &s);
     Net truth = net_new(2, 1, 1);
     Chain chain = fitted_chain(&ref, &world, &s, 2048, 1);
     Grid grid = grid_new(108, -4.5, 4.5);

@@ -1,28 +1,6 @@
 // test_games.c: tables of games: the real ones against the golden file, broken ones against one clear line each, and
 // what becomes of ties when they are modelled, dropped or halved.
-//
-// The loader ends the program when a file is bad.  Here DIE jumps back while `catching` is set; children show the real
-// ending, exit 1 and one line.
-#include <setjmp.h>
-
-#include "child.h"
-
-static jmp_buf back;
-static int catching;
-static char reason[4096];
-
-#undef DIE
-#define DIE(...)                                          \
-    do {                                                  \
-        if (catching) {                                   \
-            snprintf(reason, sizeof reason, __VA_ARGS__); \
-            longjmp(back, 1);                             \
-        }                                                 \
-        fprintf(stderr, "tilt: ");                        \
-        fprintf(stderr, __VA_ARGS__);                     \
-        fputc('\n', stderr);                              \
-        exit(1);                                          \
-    } while (0)
+#include "catch.h"
 
 #include "../ref/ledger/golden.h"
 #include "../toy/feedback/games_fit.h"

@@ -9,7 +9,7 @@
 #ifndef TILT_REWARD_LOSS_H
 #define TILT_REWARD_LOSS_H
 
-#include "../core/linalg.h"
+#include "reward_model.h"
 
 // A loss of one pair; knob is its eps or margin.
 typedef double (*DeltaLoss)(double *slope, double *bend, double delta, double knob);
@@ -192,51 +192,30 @@ static inline double rm_mean_loss(double *grad, double *hessian, DeltaLoss loss,
     return sum;
 }
 
+typedef struct {
+    BtPairs pairs;
+    DeltaLoss loss;
+    double knob;
+} LossPairs;
+
+static inline double loss_pairs_loss(double *grad, double *hessian, const double *theta, const void *data) {
+    const LossPairs *p = (const LossPairs *)data;
+    return rm_mean_loss(grad, hessian, p->loss, p->knob, p->pairs.win, p->pairs.lose, theta, p->pairs.n, p->pairs.F);
+}
+
 // theta (F) = argmin of rm_mean_loss + (lambda/2) |theta|^2, by Newton steps that are halved until the loss falls.
 // lambda > 0 is on the scale of the MEAN loss.  With rm_plain this is rm_map.  rm_noise is not convex: the minimum is
 // the one reached from theta = 0.  Returns the penalised loss.
 static inline double rm_fit(double *theta, DeltaLoss loss, double knob, const double *features_win,
                             const double *features_lose, double lambda, int n, int F) {
-    double *grad, *trial, *hessian, here = INFINITY, largest = 1;
-    int iteration, a;
-    if (!(lambda > 0)) {
-        DIE("rm_fit: lambda must be positive (some of these losses have no minimum without it), got %g", lambda);
-    }
-    grad = NEW(double, (size_t)F);
-    trial = NEW(double, (size_t)F);
-    hessian = NEW(double, (size_t)F *(size_t)F);
-    memset(theta, 0, (size_t)F * sizeof *theta);
-    for (iteration = 0; iteration < 100 && largest > 1e-12; iteration++) {
-        double fraction = 2, reached = INFINITY;
-        here = rm_mean_loss(grad, hessian, loss, knob, features_win, features_lose, theta, n, F);
-        for (a = 0; a < F; a++) {
-            here += 0.5 * lambda * theta[a] * theta[a];
-            grad[a] += lambda * theta[a];
-            hessian[a * F + a] += lambda;
-        }
-        if (cholesky(hessian, hessian, F) != 0) {
-            DIE("rm_fit: the curvature is not positive definite (lambda %g); check the features for NaN", lambda);
-        }
-        cholesky_solve(grad, hessian, grad, F); // from here on the Newton step
-        while (fraction > 1e-6 && !(reached <= here + 1e-14 * fabs(here))) {
-            fraction *= 0.5;
-            reached = 0;
-            for (a = 0; a < F; a++) {
-                trial[a] = theta[a] - fraction * grad[a];
-                reached += 0.5 * lambda * trial[a] * trial[a];
-            }
-            reached += rm_mean_loss(NULL, NULL, loss, knob, features_win, features_lose, trial, n, F);
-        }
-        for (largest = 0, a = 0; a < F; a++) {
-            largest = fmax(largest, fabs(trial[a] - theta[a]) / (1 + fabs(theta[a])));
-            theta[a] = trial[a];
-        }
-        here = reached;
-    }
-    free(grad);
-    free(trial);
-    free(hessian);
-    return here;
+    LossPairs p;
+    p.pairs.win = features_win;
+    p.pairs.lose = features_lose;
+    p.pairs.n = n;
+    p.pairs.F = F;
+    p.loss = loss;
+    p.knob = knob;
+    return rm_newton(theta, loss_pairs_loss, &p, lambda, "rm_fit", F);
 }
 
 #endif

@@ -50,13 +50,12 @@ static inline double rm_bt(double *grad, double *hessian, double *accuracy, cons
     return loss;
 }
 
-// F: rm.map      the penalised optimum                                             [chapter 6]
-//   theta = argmin L(theta) + (lambda/2) |theta|^2,   lambda on the scale of the MEAN loss;   Newton with step halving
-//   theta: F numbers out; lambda > 0.  Returns the penalised loss.  lambda -> inf: theta -> 0.
-//   source: ridge penalty, Gaussian prior
-//   check: gradient below 1e-12; golden rm.map
-static inline double rm_map(double *theta, const double *features_win, const double *features_lose, double lambda,
-                            int n, int F) {
+// A mean loss of theta (F) with its gradient and Hessian; both are NULL together when only the value is wanted.
+typedef double MeanLoss(double *grad, double *hessian, const double *theta, const void *data);
+
+// theta (F) = argmin of f + (lambda/2) |theta|^2 from theta = 0, by Newton steps that are halved until the loss falls.
+// who: the caller, for its errors.  Returns the penalised loss.
+static inline double rm_newton(double *theta, MeanLoss *f, const void *data, double lambda, const char *who, int F) {
     size_t cells = (size_t)F * (size_t)F;
     double *grad = NEW(double, (size_t)F);
     double *hessian = NEW(double, cells);
@@ -64,12 +63,12 @@ static inline double rm_map(double *theta, const double *features_win, const dou
     double loss = INFINITY, largest = 1;
     int iteration, a;
     if (!(lambda > 0)) {
-        DIE("rm_map: lambda must be positive (separable pairs have no optimum without it), got %g", lambda);
+        DIE("%s: lambda must be positive (without it there may be no optimum), got %g", who, lambda);
     }
     memset(theta, 0, (size_t)F * sizeof *theta);
     for (iteration = 0; iteration < 100 && largest > 1e-13; iteration++) {
         double fraction = 2, reached = INFINITY, size = 0, penalty;
-        loss = rm_bt(grad, hessian, NULL, features_win, features_lose, theta, n, F);
+        loss = f(grad, hessian, theta, data);
         for (a = 0; a < F; a++) {
             loss += 0.5 * lambda * theta[a] * theta[a];
             grad[a] += lambda * theta[a];
@@ -77,7 +76,7 @@ static inline double rm_map(double *theta, const double *features_win, const dou
             size = fmax(size, fabs(theta[a]));
         }
         if (cholesky(hessian, hessian, F) != 0) {
-            DIE("rm_map: the Hessian is not positive definite (lambda %g); check the features for NaN", lambda);
+            DIE("%s: the Hessian is not positive definite (lambda %g); check the features for NaN", who, lambda);
         }
         cholesky_solve(grad, hessian, grad, F); // from here on the Newton step
         while (fraction > 1e-6 && !(reached <= loss + 1e-14 * fabs(loss))) {
@@ -86,7 +85,7 @@ static inline double rm_map(double *theta, const double *features_win, const dou
                 trial[a] = theta[a] - fraction * grad[a];
                 penalty += 0.5 * lambda * trial[a] * trial[a];
             }
-            reached = penalty + rm_bt(NULL, NULL, NULL, features_win, features_lose, trial, n, F);
+            reached = penalty + f(NULL, NULL, trial, data);
         }
         for (largest = 0, a = 0; a < F; a++) {
             largest = fmax(largest, fabs(trial[a] - theta[a]) / (1 + size));
@@ -98,6 +97,31 @@ static inline double rm_map(double *theta, const double *features_win, const dou
     free(hessian);
     free(trial);
     return loss;
+}
+
+typedef struct {
+    const double *win, *lose; // features of the pairs, n x F
+    int n, F;
+} BtPairs;
+
+static inline double bt_pairs_loss(double *grad, double *hessian, const double *theta, const void *data) {
+    const BtPairs *p = (const BtPairs *)data;
+    return rm_bt(grad, hessian, NULL, p->win, p->lose, theta, p->n, p->F);
+}
+
+// F: rm.map      the penalised optimum                                             [chapter 6]
+//   theta = argmin L(theta) + (lambda/2) |theta|^2,   lambda on the scale of the MEAN loss;   Newton with step halving
+//   theta: F numbers out; lambda > 0.  Returns the penalised loss.  lambda -> inf: theta -> 0.
+//   source: ridge penalty, Gaussian prior
+//   check: gradient below 1e-12; golden rm.map
+static inline double rm_map(double *theta, const double *features_win, const double *features_lose, double lambda,
+                            int n, int F) {
+    BtPairs pairs;
+    pairs.win = features_win;
+    pairs.lose = features_lose;
+    pairs.n = n;
+    pairs.F = F;
+    return rm_newton(theta, bt_pairs_loss, &pairs, lambda, "rm_map", F);
 }
 
 #endif

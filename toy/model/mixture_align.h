@@ -7,21 +7,12 @@
 
 #include "../../ref/core/optim.h"
 #include "../../ref/formula/preference.h"
-#include "../world/ring.h"
-#include "mixture.h"
+#include "../world/ring_net.h"
 
 // The ring as a mixture net: its own law, exactly.
 static inline Net ring_mixture(const Ring *ring) {
-    double w[RING_MODES], mu[2 * RING_MODES], s[RING_MODES];
     Schedule schedule = schedule_linear(100, 1e-3, 0.2); // only sampling needs it
-    Net net;
-    int k;
-    for (k = 0; k < ring->modes; k++) {
-        w[k] = 1.0 / ring->modes;
-        s[k] = ring->std;
-        ring_mode(mu + 2 * k, ring, k);
-    }
-    net = mixture_new(ring->modes, 2, w, mu, s, NULL, &schedule);
+    Net net = ring_net(ring, &schedule, 0);
     schedule_free(&schedule);
     return net;
 }

@@ -45,6 +45,17 @@ static inline void grid_point(double x[2], const Grid *g, size_t cell) {
     x[1] = grid_centre(g, (int)(cell / (size_t)g->n));
 }
 
+// The centres of all cells as rows for a net: x (cells x 2).
+static inline void grid_rows(real *x, const Grid *g) {
+    size_t i;
+    for (i = 0; i < grid_cells(g); i++) {
+        double at[2];
+        grid_point(at, g, i);
+        x[2 * i] = (real)at[0];
+        x[2 * i + 1] = (real)at[1];
+    }
+}
+
 // ---- laws --------------------------------------------------------------------------------------------------------
 
 static inline double grid_sum(const double *p, const Grid *g) {

@@ -27,11 +27,8 @@ static inline void ring_board_learned(double *r, const Grid *g, Net *reward, int
     size_t cells = grid_cells(g), i;
     real *x = NEW(real, 2 * cells), *y = NEW(real, cells);
     int *prompt = NEW(int, cells);
+    grid_rows(x, g);
     for (i = 0; i < cells; i++) {
-        double at[2];
-        grid_point(at, g, i);
-        x[2 * i] = (real)at[0];
-        x[2 * i + 1] = (real)at[1];
         prompt[i] = c;
     }
     reward->forward(reward, y, x, NULL, prompt, (int)cells);

@@ -10,8 +10,7 @@
 
 #include "../../ref/formula/loss_weights.h"
 #include "../../ref/formula/score_matching.h"
-#include "../model/mixture.h"
-#include "ring.h"
+#include "ring_net.h"
 
 enum { RING_VOICES = RING_PROMPTS + 1 }; // the prompts and the null prompt
 
@@ -27,19 +26,6 @@ typedef struct {
     int *c;                              // prompts
     double *least;                       // floor of each cell
 } RingExam;
-
-// The exact denoiser of the ring under this schedule, as a Net.
-static inline Net ring_denoiser(const Ring *ring, const Schedule *schedule) {
-    double w[RING_MODES], mu[2 * RING_MODES], std[RING_MODES];
-    int owner[RING_MODES], k;
-    for (k = 0; k < RING_MODES; k++) {
-        w[k] = 1.0 / RING_MODES;
-        std[k] = ring->std;
-        owner[k] = ring_prompt_of_mode(ring, k);
-        ring_mode(mu + 2 * k, ring, k);
-    }
-    return mixture_new(RING_MODES, 2, w, mu, std, owner, schedule);
-}
 
 // n fresh rows for every cell: streams `stream` (data) and `stream` + 1 (noise) of the seed.
 static inline RingExam ring_exam_new(const Ring *ring, const Schedule *schedule, int n, uint64_t seed,

@@ -12,11 +12,8 @@ static inline void score_view_eps(real *eps, const Grid *g, Net *net, int k, int
     size_t cells = grid_cells(g), i;
     real *x = NEW(real, 2 * cells), *t = NEW(real, cells);
     int *prompt = NEW(int, cells);
+    grid_rows(x, g);
     for (i = 0; i < cells; i++) {
-        double at[2];
-        grid_point(at, g, i);
-        x[2 * i] = (real)at[0];
-        x[2 * i + 1] = (real)at[1];
         t[i] = (real)k;
         prompt[i] = c;
     }
