@@ -12,18 +12,8 @@
 #ifndef TILT_GEMM_H
 #define TILT_GEMM_H
 
-#include "base.h"
+#include "tile.h"
 
-#ifndef TILE_ROWS // sums per column that fit the registers: 32 vectors of 16 floats, 16 of 8, 16 of 4
-#if defined(__AVX512F__)
-#define TILE_ROWS 12
-#elif defined(__AVX2__)
-#define TILE_ROWS 6
-#else
-#define TILE_ROWS 4
-#endif
-#endif
-#define TILE_COLS 16
 #define TILE_DEPTH 256 // k is cut into blocks of this length, so that a packed panel of B stays in the L1 cache
 
 // C = bias + A B, or C += A B when bias is NULL and add is 1.  A is (M x K), or (K x M) when a_trans; B is (K x N), or
@@ -58,17 +48,7 @@ static inline void gemm_tile(real acc[TILE_ROWS][TILE_COLS], const real *RESTRIC
         }
     }
     for (k = 0; k < depth; k++) {
-        real v[TILE_ROWS];
-        for (i = 0; i < TILE_ROWS; i++) {
-            v[i] = a[off[i] + (size_t)k * step];
-        }
-        SIMD
-        for (j = 0; j < TILE_COLS; j++) {
-            real b = panel[k * TILE_COLS + j];
-            for (i = 0; i < TILE_ROWS; i++) {
-                sum[i][j] += v[i] * b;
-            }
-        }
+        TILE_STEP(sum, TILE_ROWS, a[off[i] + (size_t)k * step], panel[k * TILE_COLS + j]);
     }
     for (i = 0; i < TILE_ROWS; i++) {
         for (j = 0; j < TILE_COLS; j++) {

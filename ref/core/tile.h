@@ -1,0 +1,57 @@
+// tile.h: the register tile, the one inner loop in which every network of tilt spends its time.
+//
+//   sum[i][j] += A_i(k) B_j(k)   for TILE_ROWS x TILE_COLS sums that stay in registers while k runs
+//
+// The form matters more than it looks.  A compiler keeps the sums in registers and turns the loop over j into vector
+// instructions only when they are a local array, the loads go through one restrict pointer plus offsets, and the two
+// inner loops stand as below; edits that look harmless have cost a factor of 50.  `make bench` measures it, and
+// data/bench/README.md says what the forms that lost reached.
+// The shape is that of the register file: 32 registers of 16 floats, or 16 of 8 or of 4.
+#ifndef TILT_TILE_H
+#define TILT_TILE_H
+
+#include "base.h"
+
+#ifndef TILE_ROWS
+#if defined(__AVX512F__)
+#define TILE_ROWS 12
+#elif defined(__AVX2__)
+#define TILE_ROWS 6
+#else
+#define TILE_ROWS 4
+#endif
+#endif
+#define TILE_COLS 16
+
+// One k of the tile.  A may use i, B may use j.
+#if defined(__AVX512F__)
+#define TILE_STEP(sum, rows, A, B)         \
+    do {                                   \
+        real v_[rows];                     \
+        int i, j;                          \
+        for (i = 0; i < (rows); i++) {     \
+            v_[i] = A;                     \
+        }                                  \
+        SIMD                               \
+        for (j = 0; j < TILE_COLS; j++) {  \
+            real b_ = B;                   \
+            for (i = 0; i < (rows); i++) { \
+                sum[i][j] += v_[i] * b_;   \
+            }                              \
+        }                                  \
+    } while (0)
+#else // with 16 registers the rows outside: 77 of 78 GFLOP/s where the other order reached 41 (gcc) and 47 (clang)
+#define TILE_STEP(sum, rows, A, B)            \
+    do {                                      \
+        int i, j;                             \
+        for (i = 0; i < (rows); i++) {        \
+            real v_ = A;                      \
+            SIMD                              \
+            for (j = 0; j < TILE_COLS; j++) { \
+                sum[i][j] += v_ * (B);        \
+            }                                 \
+        }                                     \
+    } while (0)
+#endif
+
+#endif
