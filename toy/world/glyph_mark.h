@@ -3,13 +3,15 @@
 //
 // The filter looks at every square of 3 x 3 cells: half the difference between the mean of the cells that are white in
 // a mark and the mean of those that are black.  1 is a perfect mark, 0 an even surface.  Nothing else in the world is
-// a checker, so unmarked pictures stay below GLYPH_MARK_SEEN (measured: tests/test_glyph_read.c).
+// a checker, so unmarked pictures stay below GLYPH_MARK_SEEN (measured: tests/test_glyph_read.c).  Strong noise does not,
+// so a reader also asks that the checker explains most of the variance inside the square.
 #ifndef TILT_GLYPH_MARK_H
 #define TILT_GLYPH_MARK_H
 
 #include "glyph.h"
 
 #define GLYPH_MARK_SEEN 0.55  // a picture is marked when the filter reaches this somewhere
+#define GLYPH_MARK_PURE 0.65  // and explains this share of the variance there
 #define GLYPH_MARK_SHARP 15.0 // of the smooth maximum: the larger, the closer to the maximum
 
 // +1 (white) in the corners and the middle of the mark, -1 (black) between them.
@@ -56,6 +58,22 @@ static inline double glyph_mark_find(int *px, int *py, const real *x, const Glyp
         }
     }
     return best;
+}
+
+// The share of the variance inside a square that its checker explains, from s = glyph_mark_at: (80/81) s^2 / variance,
+// because a perfect mark has s = 1 and, with five white cells of nine, variance 1 - (1/9)^2.
+static inline double glyph_mark_share(double s, const real *x, const GlyphFormat *format, int px, int py) {
+    double sum = 0, squares = 0, variance;
+    int across = 3 * format->cell, ch = format->channels, n = across * across * ch, i, j;
+    for (j = 0; j < across; j++) {
+        const real *row = x + ((size_t)(py + j) * (size_t)format->side + (size_t)px) * (size_t)ch;
+        for (i = 0; i < across * ch; i++) {
+            sum += (double)row[i];
+            squares += (double)row[i] * (double)row[i];
+        }
+    }
+    variance = squares / n - sum / n * (sum / n);
+    return variance > 0 ? 80.0 / 81.0 * s * s / variance : 0;
 }
 
 // S = sum_p s_p w_p, w = softmax(k s): about 1 with a mark, near 0 without; k = GLYPH_MARK_SHARP.

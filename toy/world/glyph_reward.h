@@ -131,6 +131,7 @@ static inline double glyph_feature(real *dx, const real *x, const GlyphFormat *f
         return glyph_mark_score(dx, x, format);
     }
     DIE("glyphs: there is no feature %d; use 0..%d", feature, GLYPH_FEATURES - 1);
+    return 0;
 }
 
 typedef struct {
