@@ -175,8 +175,8 @@ static inline Image image_shrink(const Image *from, int scale) {
     return m;
 }
 
-// A picture of w x h pixels of numbers, row by row, `channels` (1 or 3) numbers a pixel: lo is black, hi is white or full
-// colour, values outside are cut and NaN is black.
+// A picture of w x h pixels of numbers, row by row, `channels` (1 or 3) numbers a pixel: lo is black, hi is white or
+// full colour, values outside are cut and NaN is black.
 static inline Image image_real(const real *v, int w, int h, int channels, double lo, double hi) {
     Image m = image_new(w, h, channels);
     size_t i, n = image_bytes(&m);

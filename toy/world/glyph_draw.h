@@ -14,6 +14,10 @@ typedef struct {
     int mark_x, mark_y;         // top left pixel of the mark, if marked; it is 3 cells wide
 } Glyph;
 
+typedef struct {
+    int x, y, w, h; // a rectangle of pixels: top left one, and size
+} GlyphBox;
+
 // Sizes and places as shares of the side; the jitter is uniform in +- these.
 static const double glyph_radius[GLYPH_SIZES] = {0.19, 0.27};
 static const double glyph_place[GLYPH_PLACES][2] = {{0, 0}, {-0.18, 0}, {0.18, 0}, {0, -0.18}, {0, 0.18}};
@@ -21,7 +25,7 @@ static const double glyph_place[GLYPH_PLACES][2] = {{0, 0}, {-0.18, 0}, {0.18, 0
 #define GLYPH_PLACE_JITTER 0.025 // of the side, each way
 #define GLYPH_ANGLE_JITTER 0.14  // radians: 8 degrees
 
-// The six inks as bytes.  The nearest two are 26 apart in CIELAB under simulated protanopia, deuteranopia and tritanopia.
+// The six inks as bytes.  No two come nearer than 25 in CIELAB under simulated protanopia, deuteranopia, tritanopia.
 static inline double glyph_ink(int colour, int channel) {
     static const unsigned char rgb[GLYPH_COLOURS][3] = {{215, 30, 30}, {248, 214, 60},  {20, 185, 110},
                                                         {40, 90, 235}, {225, 130, 220}, {240, 240, 240}};
@@ -90,6 +94,15 @@ static inline void glyph_draw(real *x, const GlyphFormat *format, const Glyph *g
             }
         }
     }
+}
+
+// Where the mark of g is, if it is marked.
+static inline GlyphBox glyph_mark_box(const GlyphFormat *format, const Glyph *g) {
+    GlyphBox box;
+    box.x = g->mark_x;
+    box.y = g->mark_y;
+    box.w = box.h = 3 * format->cell;
+    return box;
 }
 
 // ---- their law ---------------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 //
 // The filter looks at every square of 3 x 3 cells: half the difference between the mean of the cells that are white in
 // a mark and the mean of those that are black.  1 is a perfect mark, 0 an even surface.  Nothing else in the world is
-// a checker, so unmarked pictures stay below GLYPH_MARK_SEEN (measured: tests/test_glyph_read.c).  Strong noise does not,
-// so a reader also asks that the checker explains most of the variance inside the square.
+// a checker, so unmarked pictures stay below GLYPH_MARK_SEEN (measured: tests/test_glyph_read.c).  Strong noise does
+// not, so a reader also asks that the checker explains most of the variance inside the square.
 #ifndef TILT_GLYPH_MARK_H
 #define TILT_GLYPH_MARK_H
 

@@ -2,9 +2,9 @@
 // `glyphs`, compared with a picture by regression.
 //
 // A picture is paper + slope * cover: a straight line in the cover of the true shape.  So the fit of a drawing is the
-// share of the picture's variance that its cover explains (R^2 of the regression, which knows no contrast).  First every
-// shape in two sizes stands on whole pixels; then the promising ones walk uphill over thirds of a pixel, three radii a
-// size and three angles.
+// share of the picture's variance that its cover explains (R^2 of the regression, which knows no contrast).  First
+// every shape in two sizes stands on whole pixels; then the promising ones walk uphill over thirds of a pixel, three
+// radii a size and three angles.
 #ifndef TILT_GLYPH_MATCH_H
 #define TILT_GLYPH_MATCH_H
 

@@ -1,4 +1,4 @@
-// glyph_read.h: what is in a picture of the world `glyphs`?  Shape, colour, size, place and mark, from the pixels alone.
+// glyph_read.h: what is in a picture of the world `glyphs`?  Shape, colour, size, place and mark, from pixels alone.
 //
 //   GlyphReader reader = glyph_reader_new(glyph_format(16));     GlyphReading r = glyph_read(&reader, x);
 // The mark is found by its own filter (glyph_mark.h) and left out of the rest.  The best drawing (glyph_match.h) gives
@@ -173,7 +173,7 @@ static inline GlyphReading glyph_read(const GlyphReader *reader, const real *x) 
     return r;
 }
 
-// ---- many pictures ---------------------------------------------------------------------------------------------------
+// ---- many pictures -------------------------------------------------------------------------------------------------
 
 typedef struct {
     double seen, marked;                // shares of all pictures

@@ -1,4 +1,4 @@
-// glyph_reward.h: rewards of the world `glyphs` that a person sees at a glance, as functions of pixels with derivatives.
+// glyph_reward.h: rewards of the world `glyphs` that a person sees at a glance: functions of pixels with derivatives.
 //
 // Each feature below can be pushed further than any picture of the data: a screen of red, a shape as large as the
 // picture.  Whether such a picture still shows what its prompt asks for is a question for glyph_read.h; the gap between
@@ -30,10 +30,6 @@ static inline double glyph_redness(real *dx, const real *x, const GlyphFormat *f
     }
     return sum / n;
 }
-
-typedef struct {
-    int x, y, w, h; // top left pixel and size
-} GlyphBox;
 
 // Mean of the numbers in a box, -1..1.
 static inline double glyph_brightness(real *dx, const real *x, const GlyphFormat *format, GlyphBox box) {
@@ -139,8 +135,8 @@ typedef struct {
     double mean[GLYPH_FEATURES], std[GLYPH_FEATURES]; // over the data: measured by glyph_taste_new, never typed in
 } GlyphTaste;
 
-// The usual one: large shapes are liked, one reward unit per standard deviation of coverage.  Change weight[] for others.
-// Mean and standard deviation are those of 1,000 pictures of the empty prompt.
+// The usual one: large shapes are liked, one reward unit per standard deviation of coverage.  Change weight[] for
+// others.  Mean and standard deviation are those of 1,000 pictures of the empty prompt.
 static inline GlyphTaste glyph_taste_new(const GlyphFormat *format) {
     enum { N = 1000 };
     GlyphTaste t;
