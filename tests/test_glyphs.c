@@ -24,14 +24,13 @@ static void test_prompts(void) {
         Tokens words = glyph_tokens(format);
         CHECK(words.prompts == glyph_prompts(format), "%d prompts", words.prompts);
         for (c = 0; c < words.prompts; c++) {
-            int is[GLYPH_ATTRIBUTES], j = 0, same = 1;
+            int is[GLYPH_ATTRIBUTES], same = 1;
             glyph_asked(is, format, c);
             wrong += glyph_prompt(format, is) != c;
             wrong += format->channels == 1 && is[GLYPH_COLOUR] != -1;
             for (a = 0; a < GLYPH_ATTRIBUTES; a++) { // the words of the table are the words of the attributes
                 int w = token_of(&words, c, a);
                 same = same && strcmp(w < 0 ? "" : words.name[w], glyph_word(a, is[a])) == 0;
-                j += w >= 0;
             }
             wrong += !same;
             if (c % 37 == 1) { // the slow way back
@@ -353,6 +352,10 @@ static void test_rewards(void) {
     GlyphBox outside = {13, 0, 4, 1}, two = {1, 1, 2, 1};
     g.is[GLYPH_MARK] = 0;
     glyph_draw(x, format, &g);
+    for (i = 0; i < 3; i++) { // a pixel well inside is ink, one far outside is paper
+        NEAR(x[((int)g.y * 16 + (int)g.x) * 3 + i], g.ink[i], 1e-6, 0);
+        NEAR(x[i], g.paper, 1e-6, 0);
+    }
     NEAR(glyph_coverage(NULL, x, format), PI * g.radius * g.radius / 256, 0.08, 0.01); // paper is a little ink
     NEAR(glyph_centre_of_ink(NULL, x, format, 0), g.x / 8 - 1, 0, 0.05);
     NEAR(glyph_centre_of_ink(NULL, x, format, 1), g.y / 8 - 1, 0, 0.02);
