@@ -230,6 +230,24 @@ static void test_contrast(void) {
     glyph_reader_free(&reader);
 }
 
+static void test_alignment(void) {
+    const GlyphFormat *format = glyph_format(16);
+    GlyphReading r;
+    int is[GLYPH_ATTRIBUTES] = {GLYPH_SMALL, GLYPH_RED, GLYPH_CIRCLE, -1, 1};
+    int c = glyph_prompt(format, is); // "small red circle marked"
+    memset(&r, 0, sizeof r);
+    memcpy(r.is, is, sizeof is);
+    r.is[GLYPH_PLACE] = GLYPH_TOP;
+    NEAR(glyph_alignment(&r, format, c), 1, 0, 0);
+    r.is[GLYPH_COLOUR] = GLYPH_BLUE;
+    NEAR(glyph_alignment(&r, format, c), 0.75, 0, 0);
+    r.is[GLYPH_MARK] = 0;
+    NEAR(glyph_alignment(&r, format, c), 0.5, 0, 0);
+    NEAR(glyph_alignment(&r, format, -1), 1, 0, 0);
+    r.is[GLYPH_SHAPE] = -1;
+    NEAR(glyph_alignment(&r, format, 0), 0, 0, 0);
+}
+
 // Scores of a batch, counted by hand.
 static void test_score(void) {
     enum { N = 60 };
@@ -296,6 +314,7 @@ int main(int argc, char **argv) {
         glyph_reader_free(&reader);
     }
     test_contrast();
+    test_alignment();
     test_score();
     return report("test_glyph_read");
 }
