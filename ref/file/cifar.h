@@ -14,10 +14,16 @@
 typedef enum { CIFAR_10 = 10, CIFAR_100 = 100 } CifarKind;
 enum { CIFAR_SIDE = 32, CIFAR_PLANE = CIFAR_SIDE * CIFAR_SIDE, CIFAR_NUMBERS = 3 * CIFAR_PLANE };
 
-// Appends the records of one file to the set.
-static inline void cifar_add(ImageSet *s, const char *path, CifarKind kind) {
+// No pictures yet.
+static inline ImageSet cifar_new(CifarKind kind) {
+    ImageSet s = {0, CIFAR_SIDE, CIFAR_SIDE, 3, 0, NULL, NULL};
+    s.classes = (int)kind;
+    return s;
+}
+
+// Takes over the bytes of one file and appends its records to the set.
+static inline void cifar_add(ImageSet *s, Bytes b, const char *path, CifarKind kind) {
     size_t labels = kind == CIFAR_100 ? 2 : 1, record = labels + CIFAR_NUMBERS, n, i, j, k;
-    Bytes b = file_read(path, IMAGE_SET_LIMIT, "CIFAR: give the unpacked .bin files of the binary version.");
     refuse_gzip(&b, path);
     if (b.n == 0 || b.n % record != 0) {
         DIE("'%s' has %zu bytes, no multiple of the %zu of a CIFAR-%d record; is it another version, or cut off?", path,
@@ -48,14 +54,14 @@ static inline void cifar_add(ImageSet *s, const char *path, CifarKind kind) {
 
 // The records of `files` files, one after the other.
 static inline ImageSet cifar_load(const char *const *path, int files, CifarKind kind) {
-    ImageSet s = {0, CIFAR_SIDE, CIFAR_SIDE, 3, 0, NULL, NULL};
+    ImageSet s = cifar_new(kind);
     int f;
-    s.classes = (int)kind;
     if (files < 1) {
         DIE("cifar: no file given; the training set is data_batch_1.bin .. data_batch_5.bin");
     }
     for (f = 0; f < files; f++) {
-        cifar_add(&s, path[f], kind);
+        Bytes b = file_read(path[f], IMAGE_SET_LIMIT, "CIFAR: give the unpacked .bin files of the binary version.");
+        cifar_add(&s, b, path[f], kind);
     }
     return s;
 }

@@ -64,14 +64,15 @@ static inline int hex_digit(int ch) {
     return ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
 }
 
-// Line 1 must be `magic`; line 2 carries the hash, which is verified before anything else is parsed.
-static inline HashedText hashed_text_open(const char *path, const char *magic, size_t limit) {
+// Takes over the bytes of a file.  Line 1 must be `magic`; line 2 carries the hash, which is verified before anything
+// else is parsed.
+static inline HashedText hashed_text_decode(Bytes text, const char *path, const char *magic) {
     static const char head[] = "# fnv1a64 ", tail[] = " of every byte after this line";
     HashedText file = {path, {NULL, 0, 0}, 0, 0};
     size_t n, k, at = sizeof head - 1;
     const char *line;
     uint64_t want = 0, got;
-    file.text = file_read(path, limit, "Run from the repository root; data/README.md says how the file was made.");
+    file.text = text;
     line = hashed_text_line(&n, &file);
     if (n != strlen(magic) || memcmp(line, magic, n) != 0) {
         HASHED_TEXT_REFUSE(&file, "is not '%s', so this is another file", magic);
@@ -93,6 +94,11 @@ static inline HashedText hashed_text_open(const char *path, const char *magic, s
                            (unsigned long long)want, (unsigned long long)got);
     }
     return file;
+}
+
+static inline HashedText hashed_text_open(const char *path, const char *magic, size_t limit) {
+    static const char hint[] = "Run from the repository root; data/README.md says how the file was made.";
+    return hashed_text_decode(file_read(path, limit, hint), path, magic);
 }
 
 // The number N of a line "KEYn", 1..most; then further '#' lines, which are for people, are skipped.

@@ -12,10 +12,8 @@
 
 #include "image_set.h"
 
-// Reads a file of `dims` sizes (3 or 1); returns its data bytes without the head.
-static inline Bytes idx_read(size_t size[3], int dims, const char *path) {
-    static const char hint[] = "MNIST and Fashion-MNIST: give the unpacked files; 'gunzip -k FILE' unpacks.";
-    Bytes b = file_read(path, IMAGE_SET_LIMIT, hint);
+// Takes over the bytes of a file of `dims` sizes (3 or 1); returns its data without the head.
+static inline Bytes idx_decode(size_t size[3], Bytes b, int dims, const char *path) {
     size_t head = 4 + 4 * (size_t)dims, want = 1;
     int k;
     refuse_gzip(&b, path);
@@ -46,16 +44,17 @@ static inline Bytes idx_read(size_t size[3], int dims, const char *path) {
     return b;
 }
 
-// Both files.  classes: labels must lie in 0..classes-1 (1..256).
-static inline ImageSet idx_load(const char *images, const char *labels, int classes) {
+// Takes over the bytes of both files; their names are for messages.  classes: labels must lie in 0..classes-1 (1..256).
+static inline ImageSet idx_join(Bytes image_bytes, Bytes label_bytes, const char *images, const char *labels,
+                                int classes) {
     ImageSet s;
     size_t size[3] = {0, 0, 0}, count[3] = {0, 0, 0};
     if (classes < 1 || classes > 256) {
         DIE("idx: %d classes; a label is one byte, so 1..256 are possible", classes);
     }
     memset(&s, 0, sizeof s);
-    s.pixel = idx_read(size, 3, images).data;
-    s.label = idx_read(count, 1, labels).data;
+    s.pixel = idx_decode(size, image_bytes, 3, images).data;
+    s.label = idx_decode(count, label_bytes, 1, labels).data;
     if (count[0] != size[0]) {
         DIE("'%s' has %zu labels for the %zu pictures of '%s'; give two files that belong together", labels, count[0],
             size[0], images);
@@ -67,6 +66,12 @@ static inline ImageSet idx_load(const char *images, const char *labels, int clas
     s.classes = classes;
     image_set_check_labels(&s, labels);
     return s;
+}
+
+static inline ImageSet idx_load(const char *images, const char *labels, int classes) {
+    static const char hint[] = "MNIST and Fashion-MNIST: give the unpacked files; 'gunzip -k FILE' unpacks.";
+    Bytes image_bytes = file_read(images, IMAGE_SET_LIMIT, hint);
+    return idx_join(image_bytes, file_read(labels, IMAGE_SET_LIMIT, hint), images, labels, classes);
 }
 
 #endif

@@ -163,9 +163,9 @@ static inline void emoji_groups(Emoji *e, const char *path) {
     free(first_of_category);
 }
 
-// Reads EMOJI_PATH or another file of the same form.
-static inline Emoji emoji_load(const char *path) {
-    HashedText file = hashed_text_open(path, "# tilt emoji 1", EMOJI_MAX_BYTES);
+// Takes over the bytes of a file.
+static inline Emoji emoji_decode(Bytes text, const char *path) {
+    HashedText file = hashed_text_decode(text, path, "# tilt emoji 1");
     Emoji e;
     size_t n, i;
     memset(&e, 0, sizeof e);
@@ -193,6 +193,12 @@ static inline Emoji emoji_load(const char *path) {
     e.tokens.length = EMOJI_LENGTH;
     e.tokens.token = e.token;
     return e;
+}
+
+// Reads EMOJI_PATH or another file of the same form.
+static inline Emoji emoji_load(const char *path) {
+    static const char hint[] = "Run from the repository root; data/README.md says how the file was made.";
+    return emoji_decode(file_read(path, EMOJI_MAX_BYTES, hint), path);
 }
 
 static inline void emoji_free(Emoji *e) {
