@@ -133,7 +133,7 @@ static void test_rows(const Emoji *e) {
     size_t bytes = N * (size_t)EMOJI_NUMBERS * sizeof(real);
     real *x = NEW(real, N * (size_t)EMOJI_NUMBERS), *again = NEW(real, N * (size_t)EMOJI_NUMBERS);
     int *c = NEW(int, N), *c2 = NEW(int, N), i, k, wrong = 0, flip, dx, dy, flips = 0, shifts[9] = {0};
-    double categories = 0, kinds = 0, nature = 0;
+    double categories = 0, kinds = 0, nature = 0, broad_nature = 0;
     EmojiRows rows = emoji_rows(e);
     Warmth truth = warmth_new(e, 1);
     World w = emoji_world(&rows, &truth);
@@ -147,10 +147,13 @@ static void test_rows(const Emoji *e) {
         categories += c[i] >= e->n && c[i] < e->n + e->categories;
         kinds += c[i] >= e->n + e->categories;
         nature += e->category[k] == 0;
+        broad_nature += e->category[k] == 0 && c[i] >= e->n;
     }
     CHECK(wrong == 0, "%d rows are not the picture of their prompt", wrong);
     AGREES(categories / N, sqrt(0.15 * 0.85 / N), 0.15);
     AGREES(kinds / N, sqrt(0.15 * 0.85 / N), 0.15);
+    // broad prompts are as likely for every picture
+    AGREES(broad_nature / (categories + kinds), sqrt(159.0 / 508 * 349 / 508 / (0.3 * N)), 159.0 / 508);
     AGREES(nature / N, sqrt(159.0 / 508 * 349 / 508 / N), 159.0 / 508);
     w.draw(&w, again, c2, 100, SEED, STREAM, 0);
     w.draw(&w, again + (size_t)100 * EMOJI_NUMBERS, c2 + 100, N - 100, SEED, STREAM, 100);
