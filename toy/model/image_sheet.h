@@ -1,0 +1,93 @@
+// image_sheet.h: the picture that a training draws again and again: what the net makes now of the same noise.
+#ifndef TILT_IMAGE_SHEET_H
+#define TILT_IMAGE_SHEET_H
+
+#include "../../ref/show/png.h"
+#include "../world/image_world.h"
+#include "../world/view.h"
+#include "chain.h"
+
+enum { SHEET_ROWS = 10, SHEET_COLUMNS = 8, SHEET_POINTS = 800, SHEET_SIDE = 320, SHEET_NOISE = 120 };
+
+// Prompt of row r of a sheet with `rows` rows: all of them where there is room, else evenly spaced ones.
+static inline int sheet_prompt(const ImageWorld *w, int r, int rows) {
+    return (int)(((int64_t)2 * r + 1) * w->world.prompts / (2 * rows));
+}
+
+static inline int sheet_rows(const ImageWorld *w) {
+    return w->world.prompts < SHEET_ROWS ? w->world.prompts : SHEET_ROWS;
+}
+
+// Samples of the deterministic chain (chain_ddim) from noise that depends on the seed alone.  x: n x dim, c: n prompts.
+static inline void sheet_sample(real *x, Net *net, const ImageWorld *w, const Schedule *schedule, const int *c, int n,
+                                double guidance, uint64_t seed) {
+    Chain chain = chain_ddim(schedule);
+    chain.guidance = guidance;
+    chain_sample(x, NULL, net, &chain, c, n, seed, w->world.stream + SHEET_NOISE);
+    chain_free(&chain);
+}
+
+// Pictures of side x side x channels in a grid, one pixel of grey between them.
+static inline Image sheet_tiles(const ImageWorld *w, const real *x, int rows) {
+    int side = w->side, k = w->channels, i, j, d;
+    Image m = image_new(SHEET_COLUMNS * (side + 1) - 1, rows * (side + 1) - 1, k);
+    image_fill(&m, rgb(96, 96, 96));
+    for (i = 0; i < rows * SHEET_COLUMNS; i++) {
+        const real *one = x + (size_t)i * (size_t)w->world.dim;
+        for (j = 0; j < side * side; j++) {
+            int left = i % SHEET_COLUMNS * (side + 1) + j % side, top = i / SHEET_COLUMNS * (side + 1) + j / side;
+            for (d = 0; d < k; d++) {
+                double v = 0.5 + 0.5 * w->paper * (double)one[j * k + d];
+                v = v > 0 ? (v < 1 ? v : 1) : 0;
+                m.pixels[((size_t)top * (size_t)m.w + (size_t)left) * (size_t)k + (size_t)d] =
+                    (unsigned char)(255 * v + 0.5);
+            }
+        }
+    }
+    return m;
+}
+
+// One row a prompt, its words at the left.
+static inline Image sheet_pictures(const ImageWorld *w, const real *x, int rows) {
+    int scale = w->side < 16 ? 4 : w->side < 28 ? 3 : 2, text = 0, r, cell = (w->side + 1) * scale;
+    Image tiles = sheet_tiles(w, x, rows), m;
+    char words[96];
+    for (r = 0; r < rows; r++) {
+        int width = image_text_width(image_world_prompt(words, sizeof words, w, sheet_prompt(w, r, rows)), 1);
+        text = width > text ? width : text;
+    }
+    m = image_new(tiles.w * scale + text + 12, tiles.h * scale, 3);
+    image_fill(&m, rgb(255, 255, 255));
+    for (r = 0; r < rows; r++) {
+        image_world_prompt(words, sizeof words, w, sheet_prompt(w, r, rows));
+        image_text(&m, 4, r * cell + cell / 2 - 4, 1, rgb(0, 0, 0), words);
+    }
+    image_blit(&m, &tiles, text + 12, 0, scale);
+    image_free(&tiles);
+    return m;
+}
+
+// The sheet of a world of pictures; for a world in the plane its points, one colour a prompt.
+static inline Image sheet_draw(Net *net, const ImageWorld *w, const Schedule *schedule, double guidance,
+                               uint64_t seed) {
+    int rows = sheet_rows(w), n = w->side > 0 ? rows * SHEET_COLUMNS : SHEET_POINTS, i;
+    real *x = NEW(real, (size_t)n * (size_t)w->world.dim);
+    int *c = NEW(int, (size_t)n);
+    Image m;
+    for (i = 0; i < n; i++) {
+        c[i] = w->side > 0 ? sheet_prompt(w, i / SHEET_COLUMNS, rows) : i % w->world.prompts;
+    }
+    sheet_sample(x, net, w, schedule, c, n, guidance, seed);
+    if (w->side > 0) {
+        m = sheet_pictures(w, x, rows);
+    } else {
+        m = image_new(SHEET_SIDE, SHEET_SIDE, 3);
+        image_fill(&m, rgb(255, 255, 255));
+        view_ring(&m, 0, SHEET_SIDE, &w->ring, x, c, (size_t)n);
+    }
+    free(x);
+    free(c);
+    return m;
+}
+
+#endif
