@@ -222,6 +222,9 @@ static inline void image_eval_print(Net *net, const ImageWorld *w, const Schedul
         world->draw(world, x, c, (size_t)n, seed, stream, 0); // the prompts of samples follow the law of the data
         eval_scores(real_score[s], &r, w, x, c, n);
         chain_sample(x, NULL, net, &chain, c, n, seed, stream + 1);
+        if (first_beyond(x, (size_t)n * (size_t)world->dim, NONFINITE_LARGEST) < (size_t)n * (size_t)world->dim) {
+            DIE("evaluate: a sample is not finite; the net has diverged, train it with a lower rate");
+        }
         eval_scores(score[s], &r, w, x, c, n);
     }
     printf("samples %d\nseeds %d\nguidance %g\n", n, EVAL_SEEDS, guidance);

@@ -46,15 +46,26 @@ static inline size_t first_beyond(const real *p, size_t n, double limit) {
     return n;
 }
 
+// v as text; the sign of a NaN, which differs between machines, is left out.
+static inline const char *nonfinite_value(char text[24], double v) {
+    if (v != v) {
+        snprintf(text, 24, "nan");
+    } else {
+        snprintf(text, 24, "%g", v);
+    }
+    return text;
+}
+
 // Is there a bad number among the n of v, a table with `columns` numbers a row?  Then text says so.
 static inline int nonfinite_found(char text[NONFINITE_TEXT], const char *what, const char *layer, const real *v,
                                   size_t n, size_t columns, double limit) {
     size_t i = first_beyond(v, n, limit);
+    char value[24];
     if (i == n) {
         return 0;
     }
-    snprintf(text, NONFINITE_TEXT, "%s of %s, row %zu, column %zu: %g", what, layer, i / columns, i % columns,
-             (double)v[i]);
+    snprintf(text, NONFINITE_TEXT, "%s of %s, row %zu, column %zu: %s", what, layer, i / columns, i % columns,
+             nonfinite_value(value, (double)v[i]));
     return 1;
 }
 

@@ -139,15 +139,15 @@ static inline double denoiser_gradient(Net *net, real *eps, const real *x, const
 
 // Writes why the step cannot be taken, and by which layer, to run->trouble.  Returns 0, what a failing step returns.
 static inline int training_trouble(Training *run, const char *what, double value) {
-    char layer[NONFINITE_TEXT];
+    char layer[NONFINITE_TEXT], number[24];
     const char *who = NULL;
     int from, B = run->recipe.rows, micro = run->recipe.micro;
     for (from = 0; from < B && who == NULL && run->first_bad != NULL; from += micro) {
         who = run->first_bad(layer, run->net, run->x + (size_t)from * (size_t)run->world->dim, run->t + from,
                              run->c + from, micro < B - from ? micro : B - from);
     }
-    snprintf(run->trouble, sizeof run->trouble, "step %d: the %s is %g; first not finite: %s; lower the rate (%g now)",
-             run->step + 1, what, value, who != NULL ? who : "unknown", run->recipe.rate);
+    snprintf(run->trouble, sizeof run->trouble, "step %d: the %s is %s; first not finite: %s; lower the rate (%g now)",
+             run->step + 1, what, nonfinite_value(number, value), who != NULL ? who : "unknown", run->recipe.rate);
     return 0;
 }
 

@@ -19,8 +19,8 @@ typedef struct {
 } ImageDefaults;
 
 static const ImageDefaults image_defaults[WORLDS] = {
-    {0, 96, 3, 3000, 256, 16, 6e-3, 1, 0.38, 0.46}, // ring
-    {0, 192, 3, 3000, 256, 16, 6e-3, 1, 0.2, 0.3},  // digits
+    {0, 96, 3, 3000, 256, 16, 6e-3, 1, 0.24, 0.28}, // ring
+    {0, 192, 3, 3000, 256, 16, 6e-3, 1, 0.14, 0.18}, // digits
 };
 
 // It points into itself: keep it where it was opened.
