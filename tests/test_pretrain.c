@@ -100,7 +100,8 @@ static void test_draw(void) {
     net_free(&net);
 }
 
-// The first step by hand: Adam moves each parameter by the rate against the sign of its gradient; the average keeps 0.9.
+// The first step by hand: Adam moves each parameter by the rate against the sign of its gradient; the average keeps
+// 0.9 of the nothing before.
 static void test_first_step(void) {
     Net net = small_net(1), before = small_net(1);
     Training run = training_new(&net, &world, &schedule, recipe, 5);

@@ -148,7 +148,6 @@ static int train(ImageNet *n, const ImageWorld *w, const Schedule *schedule, con
     Training run = training_new(&n->net, &w->world, schedule, recipe, o->seed);
     Files f = files_of(o);
     Progress bar = progress_start(w->world.name, "loss", o->steps);
-    time_t start = time(NULL);
     char text[ST_TEXT];
     int saved;
     double seconds;
@@ -169,8 +168,7 @@ static int train(ImageNet *n, const ImageWorld *w, const Schedule *schedule, con
                 f.state, saved);
         }
         progress_step(&bar, run.step, run.loss);
-        seconds = difftime(time(NULL), start);
-        if (o->minutes > 0 && seconds >= 60 * o->minutes) {
+        if (o->minutes > 0 && progress_seconds(&bar) >= 60 * o->minutes) {
             break;
         }
         if (run.step % o->every == 0) {
@@ -187,7 +185,7 @@ static int train(ImageNet *n, const ImageWorld *w, const Schedule *schedule, con
                 o->steps);
         return 128 + (int)stop_signal;
     }
-    seconds = difftime(time(NULL), start);
+    seconds = progress_seconds(&bar);
     printf("world %s\nnet %s\nparameters %zu\nsteps %d of %d\n", w->world.name, n->text, n->net.np, run.step, o->steps);
     if (seconds >= 2) { // whole seconds are all that C99 has
         printf("seconds %.0f\nimages_per_second %.0f\n", seconds, progress_rate(&bar, run.step, seconds));

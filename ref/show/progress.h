@@ -5,7 +5,7 @@
 //   progress_end(&bar);                                   // erases the line, so results follow cleanly
 //
 // A loop that handles things, or that goes on where an earlier one stopped, says so before its first step:
-//   bar.unit = "images"; bar.per_step = 256; bar.first = 700;  // "  3210 images/s", and time left by the new steps only
+//   bar.unit = "images"; bar.per_step = 256; bar.first = 700;  // "3210 images/s"; time left by the new steps only
 //
 // Time: time() counts real seconds, but only whole ones; clock() is fine-grained, but counts the processor time of
 // all threads together.  So the seconds shown come from time(), and clock() only spaces the updates: at least 0.1 s
@@ -63,6 +63,11 @@ static inline void progress_time(char text[16], double seconds) {
     } else {
         snprintf(text, 16, "%.3gh", seconds / 3600);
     }
+}
+
+// Whole seconds of real time since progress_start.
+static inline double progress_seconds(const Progress *p) {
+    return difftime(time(NULL), p->start);
 }
 
 // Things handled in a second, so far.

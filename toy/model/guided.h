@@ -6,8 +6,8 @@
 #include "../../ref/formula/guidance.h"
 
 // eps (n x dim) of the rows x (n x dim) at times t (n) for the prompts c (n, or NULL: the null prompt), with guidance s.
-// s = 1 needs no unprompted rows.  Otherwise the batch has 2n rows, first the prompted ones, then the same x without a
-// prompt: a net shares its overhead among them, and rows do not see each other, so the bits are those of two passes.
+// s = 1 needs no unprompted rows.  Otherwise the batch has 2n rows, first the prompted ones, then the same x without
+// prompts: a net shares its overhead among them.  Rows do not see each other, so the bits are those of two passes.
 static inline void guided_eps(real *eps, Net *net, const real *x, const real *t, const int *c, double s, int n) {
     size_t rows = (size_t)n, numbers = rows * (size_t)net->in, i;
     real *both, *out, *times;

@@ -1,7 +1,7 @@
 // image_net.h: a net for an image world, by its name and size: what train_images offers under --net.
 //
-// Each kind says what it is in one line (the model text of its checkpoints), prints its layers, and names the layer that
-// made the first NaN.
+// Each kind says what it is in one line (the model text of its checkpoints), prints its layers, and names the layer
+// that made the first NaN.
 #ifndef TILT_IMAGE_NET_H
 #define TILT_IMAGE_NET_H
 

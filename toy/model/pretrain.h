@@ -4,7 +4,7 @@
 // steps taken.  Whoever saves them (train_files.h) goes on later with the same bits.
 //   Training run = training_new(&net, &world, &schedule, recipe, seed);
 //   while (run.step < recipe.steps) { if (!training_step(&run)) { DIE("%s", run.trouble); } }
-//   training_average(&run);                               // from here the net holds the average; training_back undoes it
+//   training_average(&run);                            // the net holds the average now; training_back undoes it
 #ifndef TILT_PRETRAIN_H
 #define TILT_PRETRAIN_H
 
@@ -53,7 +53,8 @@ static inline void train_usual_weight(real *weight, const Schedule *schedule) {
     }
 }
 
-// Net, world and schedule are borrowed.  The weight is the usual one; change run.weight before the first step if need be.
+// Net, world and schedule are borrowed.  The weight is the usual one; change run.weight before the first step if need
+// be.
 static inline Training training_new(Net *net, const World *world, const Schedule *schedule, Recipe recipe,
                                     uint64_t seed) {
     Training run;
@@ -151,8 +152,8 @@ static inline int training_trouble(Training *run, const char *what, double value
     return 0;
 }
 
-// One step: draw, gradient, clip to length 1, Adam, average.  Returns 0 when a number is not finite: then nothing may be
-// saved any more, the step is not counted, and run->trouble says where it began.
+// One step: draw, gradient, clip to length 1, Adam, average.  Returns 0 when a number is not finite: then nothing may
+// be saved any more, the step is not counted, and run->trouble says where it began.
 static inline int training_step(Training *run) {
     Net *net = run->net;
     const Recipe *r = &run->recipe;

@@ -74,8 +74,8 @@ static inline const char *image_world_prompt(char *text, size_t size, const Imag
     return text;
 }
 
-// A short name of the data: the hash of the first 64 rows of a fixed seed.  A training that goes on with other data than
-// it began with is noticed by it.
+// A short name of the data: the hash of the first 64 rows of a fixed seed.  A training that goes on with other data
+// than it began with is noticed by it.
 static inline uint32_t image_world_hash(const ImageWorld *w) {
     enum { ROWS = 64 };
     const World *world = &w->world;
