@@ -33,13 +33,13 @@ typedef struct {
 
 static Choice read_choice(int argc, char **argv) {
     static Choice o; // static: all zero
-    const ImageDefaults *d;
+    const WorldDefaults *d;
     int unet;
     Option options[] = {
         OPT_SEED(&o.seed),
         OPT_QUICK(&o.quick),
         OPT_OUT(&o.out),
-        OPT_CHOICE("world", &o.world, image_world_names, "what to learn"),
+        OPT_CHOICE("world", &o.world, any_world_names, "what to learn"),
         OPT_CHOICE("net", &o.net, image_net_names, "what learns it"),
         OPT_INT("width", &o.width, 0, 4096, "units of a hidden layer, or channels of the UNet's first level"),
         OPT_INT("blocks", &o.blocks, 0, 8, "hidden layers, or residual blocks a level"),
@@ -67,7 +67,7 @@ static Choice read_choice(int argc, char **argv) {
         fprintf(stderr, "train_images: --resume goes on and --restart begins again; give one of them\n");
         exit(2);
     }
-    d = &image_defaults[o.world];
+    d = &world_defaults[o.world];
     o.net = o.net != NET_AUTO ? o.net : d->unet ? NET_UNET : NET_MLP;
     unet = o.net == NET_UNET;
     o.width = o.width > 0 ? o.width : o.quick ? (unet ? 8 : 16) : unet == d->unet ? d->width : unet ? 32 : 256;
@@ -91,7 +91,7 @@ typedef struct {
 static Files files_of(const Choice *o) {
     Files f;
     char name[64];
-    const char *world = image_world_names[o->world], *net = image_net_names[o->net];
+    const char *world = any_world_names[o->world], *net = image_net_names[o->net];
     snprintf(name, sizeof name, "%s_%s.train.safetensors", world, net);
     path_join(f.state, o->out, name);
     snprintf(name, sizeof name, "%s_%s.png", world, net);
@@ -129,7 +129,7 @@ static void begin(Training *run, const Files *f, const char *text, const Choice 
 }
 
 // The checkpoint first: a picture that cannot be written must not cost it.
-static void keep(Training *run, const Files *f, const char *text, const ImageNet *n, const ImageWorld *w,
+static void keep(Training *run, const Files *f, const char *text, const ImageNet *n, const AnyWorld *w,
                  const Choice *o) {
     Image sheet;
     training_save(f->state, text, run);
@@ -142,7 +142,7 @@ static void keep(Training *run, const Files *f, const char *text, const ImageNet
 }
 
 // Trains until the plan, the time or the patience of the user ends.  Returns the exit status.
-static int train(ImageNet *n, const ImageWorld *w, const Schedule *schedule, const Choice *o) {
+static int train(ImageNet *n, const AnyWorld *w, const Schedule *schedule, const Choice *o) {
     // the average reaches over a twentieth of the plan, at least over 100 steps
     Recipe recipe = {o->steps, o->rows, o->micro, o->rate, 0.1, o->steps > 2000 ? 1 - 20.0 / o->steps : 0.99};
     Training run = training_new(&n->net, &w->world, schedule, recipe, o->seed);
@@ -151,7 +151,7 @@ static int train(ImageNet *n, const ImageWorld *w, const Schedule *schedule, con
     char text[ST_TEXT];
     int saved;
     double seconds;
-    training_text(text, n->text, &recipe, image_world_hash(w));
+    training_text(text, n->text, &recipe, any_world_hash(w));
     run.first_bad = n->first_bad;
     folder_make(o->out);
     begin(&run, &f, text, o);
@@ -192,15 +192,15 @@ static int train(ImageNet *n, const ImageWorld *w, const Schedule *schedule, con
     }
     printf("checkpoint %s\nweights %s\nsheet %s\n", f.state, f.weights, f.sheet);
     printf("inspect %.4f loss per number over the last tenth\n", training_loss(&run));
-    printf("expect %g to %g at the end of the default run\n", image_defaults[o->world].low,
-           image_defaults[o->world].high);
+    printf("expect %g to %g at the end of the default run\n", world_defaults[o->world].low,
+           world_defaults[o->world].high);
     printf("hash %016llx\n", (unsigned long long)hash_reals(HASH_START, run.ema, n->net.np));
     training_free(&run);
     return 0;
 }
 
 // Loads the weights and scores samples.
-static int evaluate(ImageNet *n, const ImageWorld *w, const Schedule *schedule, const Choice *o) {
+static int evaluate(ImageNet *n, const AnyWorld *w, const Schedule *schedule, const Choice *o) {
     Files f = files_of(o);
     checkpoint_load(f.weights, n->text, &n->net, NULL, NULL);
     image_eval_print(&n->net, w, schedule, o->guidance, o->quick ? 100 : 500, o->seed);
@@ -210,11 +210,11 @@ static int evaluate(ImageNet *n, const ImageWorld *w, const Schedule *schedule, 
 
 int main(int argc, char **argv) {
     Choice o = read_choice(argc, argv);
-    static ImageWorld world;
+    static AnyWorld world;
     Schedule schedule = schedule_logsnr(o.levels, 2.5, -4);
     ImageNet n;
     int status = 0;
-    image_world_open(&world, o.world);
+    any_world_open(&world, o.world);
     n = image_net_new(o.net, &world, o.width, o.blocks, &schedule, o.seed);
     if (o.layers) {
         image_net_print(stdout, &n);
@@ -225,6 +225,6 @@ int main(int argc, char **argv) {
     }
     net_free(&n.net);
     schedule_free(&schedule);
-    image_world_free(&world);
+    any_world_free(&world);
     return status;
 }

@@ -8,7 +8,7 @@
 #define TILT_IMAGE_EVAL_H
 
 #include "../../ref/formula/feature_metrics.h"
-#include "../world/image_world.h"
+#include "../world/any_world.h"
 #include "train.h"
 
 enum { FEATURE_ONE = 12, FEATURE_TWO = 24, FEATURE_QUARTERS = 4, FEATURES = FEATURE_TWO * FEATURE_QUARTERS };
@@ -105,12 +105,12 @@ static inline void feature_row(real *f, const FeatureNet *net, const real *x) {
 }
 
 // Numbers of a feature vector: for points of the plane their two coordinates.
-static inline int image_feature_count(const ImageWorld *w) {
+static inline int image_feature_count(const AnyWorld *w) {
     return w->side > 0 ? FEATURES : w->world.dim;
 }
 
 // f (n x image_feature_count) of n rows x.  Pixels are cut to [-1, 1] first: nobody sees more.
-static inline void image_features(real *f, const ImageWorld *w, const real *x, int n) {
+static inline void image_features(real *f, const AnyWorld *w, const real *x, int n) {
     size_t dim = (size_t)w->world.dim;
     FeatureNet net;
     int i;
@@ -174,7 +174,7 @@ typedef struct {
     int *c;
 } EvalReference;
 
-static inline EvalReference eval_reference(const ImageWorld *w, int n, uint64_t seed) {
+static inline EvalReference eval_reference(const AnyWorld *w, int n, uint64_t seed) {
     EvalReference r;
     real *x = NEW(real, (size_t)n * (size_t)w->world.dim);
     r.n = n;
@@ -194,7 +194,7 @@ static inline void eval_reference_free(EvalReference *r) {
 }
 
 // Distances use as many reference rows as there are rows x, because they depend on the number of rows.
-static inline void eval_scores(double score[EVAL_SCORES], const EvalReference *r, const ImageWorld *w, const real *x,
+static inline void eval_scores(double score[EVAL_SCORES], const EvalReference *r, const AnyWorld *w, const real *x,
                                const int *c, int n) {
     real *f = NEW(real, (size_t)n * (size_t)r->D);
     int m = n < r->n ? n : r->n;
@@ -208,7 +208,7 @@ static inline void eval_scores(double score[EVAL_SCORES], const EvalReference *r
 
 // Prints `key value` lines: every score of n samples, its spread over EVAL_SEEDS seeds, and the score of n fresh real
 // rows.  Samples come from the chain with fitted noise.
-static inline void image_eval_print(Net *net, const ImageWorld *w, const Schedule *schedule, double guidance, int n,
+static inline void image_eval_print(Net *net, const AnyWorld *w, const Schedule *schedule, double guidance, int n,
                                     uint64_t seed) {
     const World *world = &w->world;
     double score[EVAL_SEEDS][EVAL_SCORES], real_score[EVAL_SEEDS][EVAL_SCORES], accuracy = 0;

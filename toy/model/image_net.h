@@ -5,7 +5,7 @@
 #ifndef TILT_IMAGE_NET_H
 #define TILT_IMAGE_NET_H
 
-#include "../world/image_world.h"
+#include "../world/any_world.h"
 #include "nonfinite_mlp.h"
 
 enum { NET_AUTO, NET_MLP, NET_UNET };
@@ -19,7 +19,7 @@ typedef struct {
 } ImageNet;
 
 // width: units of a hidden layer (Mlp) or channels of the first level (UNet); blocks: hidden layers or residual blocks.
-static inline ImageNet image_net_new(int kind, const ImageWorld *w, int width, int blocks, const Schedule *schedule,
+static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int blocks, const Schedule *schedule,
                                      uint64_t seed) {
     const World *world = &w->world;
     ImageNet n;

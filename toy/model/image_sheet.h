@@ -3,23 +3,23 @@
 #define TILT_IMAGE_SHEET_H
 
 #include "../../ref/show/png.h"
-#include "../world/image_world.h"
+#include "../world/any_world.h"
 #include "../world/view.h"
 #include "chain.h"
 
 enum { SHEET_ROWS = 10, SHEET_COLUMNS = 8, SHEET_POINTS = 800, SHEET_SIDE = 320, SHEET_NOISE = 120 };
 
 // Prompt of row r of a sheet with `rows` rows: all of them where there is room, else evenly spaced ones.
-static inline int sheet_prompt(const ImageWorld *w, int r, int rows) {
+static inline int sheet_prompt(const AnyWorld *w, int r, int rows) {
     return (int)(((int64_t)2 * r + 1) * w->world.prompts / (2 * rows));
 }
 
-static inline int sheet_rows(const ImageWorld *w) {
+static inline int sheet_rows(const AnyWorld *w) {
     return w->world.prompts < SHEET_ROWS ? w->world.prompts : SHEET_ROWS;
 }
 
 // Samples of the deterministic chain (chain_ddim) from noise that depends on the seed alone.  x: n x dim, c: n prompts.
-static inline void sheet_sample(real *x, Net *net, const ImageWorld *w, const Schedule *schedule, const int *c, int n,
+static inline void sheet_sample(real *x, Net *net, const AnyWorld *w, const Schedule *schedule, const int *c, int n,
                                 double guidance, uint64_t seed) {
     Chain chain = chain_ddim(schedule);
     chain.guidance = guidance;
@@ -28,7 +28,7 @@ static inline void sheet_sample(real *x, Net *net, const ImageWorld *w, const Sc
 }
 
 // Pictures of side x side x channels in a grid, one pixel of grey between them.
-static inline Image sheet_tiles(const ImageWorld *w, const real *x, int rows) {
+static inline Image sheet_tiles(const AnyWorld *w, const real *x, int rows) {
     int side = w->side, k = w->channels, i, j, d;
     Image m = image_new(SHEET_COLUMNS * (side + 1) - 1, rows * (side + 1) - 1, k);
     image_fill(&m, rgb(96, 96, 96));
@@ -48,18 +48,18 @@ static inline Image sheet_tiles(const ImageWorld *w, const real *x, int rows) {
 }
 
 // One row a prompt, its words at the left.
-static inline Image sheet_pictures(const ImageWorld *w, const real *x, int rows) {
+static inline Image sheet_pictures(const AnyWorld *w, const real *x, int rows) {
     int scale = w->side < 16 ? 4 : w->side < 28 ? 3 : 2, text = 0, r, cell = (w->side + 1) * scale;
     Image tiles = sheet_tiles(w, x, rows), m;
     char words[96];
     for (r = 0; r < rows; r++) {
-        int width = image_text_width(image_world_prompt(words, sizeof words, w, sheet_prompt(w, r, rows)), 1);
+        int width = image_text_width(any_world_prompt(words, sizeof words, w, sheet_prompt(w, r, rows)), 1);
         text = width > text ? width : text;
     }
     m = image_new(tiles.w * scale + text + 12, tiles.h * scale, 3);
     image_fill(&m, rgb(255, 255, 255));
     for (r = 0; r < rows; r++) {
-        image_world_prompt(words, sizeof words, w, sheet_prompt(w, r, rows));
+        any_world_prompt(words, sizeof words, w, sheet_prompt(w, r, rows));
         image_text(&m, 4, r * cell + cell / 2 - 4, 1, rgb(0, 0, 0), words);
     }
     image_blit(&m, &tiles, text + 12, 0, scale);
@@ -68,7 +68,7 @@ static inline Image sheet_pictures(const ImageWorld *w, const real *x, int rows)
 }
 
 // The sheet of a world of pictures; for a world in the plane its points, one colour a prompt.
-static inline Image sheet_draw(Net *net, const ImageWorld *w, const Schedule *schedule, double guidance,
+static inline Image sheet_draw(Net *net, const AnyWorld *w, const Schedule *schedule, double guidance,
                                uint64_t seed) {
     int rows = sheet_rows(w), n = w->side > 0 ? rows * SHEET_COLUMNS : SHEET_POINTS, i;
     real *x = NEW(real, (size_t)n * (size_t)w->world.dim);

@@ -1,14 +1,14 @@
-// image_world.h: any world by its name, ready to be trained on: what train_images offers under --world.
+// any_world.h: any world by its name, ready to be trained on: what train_images offers under --world.
 //
-// A new world is one word in the list, one case in image_world_open, and one row in the table of what suits it.
-#ifndef TILT_IMAGE_WORLD_H
-#define TILT_IMAGE_WORLD_H
+// A new world is one word in the list, one case in any_world_open, and one row in the table of what suits it.
+#ifndef TILT_ANY_WORLD_H
+#define TILT_ANY_WORLD_H
 
 #include "tokens.h"
 #include "worlds.h"
 
 enum { WORLD_RING, WORLD_DIGITS, WORLDS };
-static const char *const image_world_names[] = {"ring", "digits", NULL};
+static const char *const any_world_names[] = {"ring", "digits", NULL};
 
 // What a world is trained with when the command line is silent.
 typedef struct {
@@ -16,9 +16,9 @@ typedef struct {
     int steps, rows, levels; // steps of so many rows; noise levels of the schedule
     double rate, guidance;
     double low, high; // where the loss of a full default run ends
-} ImageDefaults;
+} WorldDefaults;
 
-static const ImageDefaults image_defaults[WORLDS] = {
+static const WorldDefaults world_defaults[WORLDS] = {
     {0, 96, 3, 3000, 256, 16, 6e-3, 1, 0.24, 0.28}, // ring
     {0, 192, 3, 3000, 256, 16, 6e-3, 1, 0.14, 0.18}, // digits
 };
@@ -33,9 +33,9 @@ typedef struct {
     Ring ring;
     Digits digits;
     StrokeWeight stroke;
-} ImageWorld;
+} AnyWorld;
 
-static inline void image_world_open(ImageWorld *w, int kind) {
+static inline void any_world_open(AnyWorld *w, int kind) {
     memset(w, 0, sizeof *w);
     w->kind = kind;
     w->paper = 1;
@@ -58,7 +58,7 @@ static inline void image_world_open(ImageWorld *w, int kind) {
     }
 }
 
-static inline void image_world_free(ImageWorld *w) {
+static inline void any_world_free(AnyWorld *w) {
     if (w->kind == WORLD_DIGITS) {
         digits_free(&w->digits);
     }
@@ -66,7 +66,7 @@ static inline void image_world_free(ImageWorld *w) {
 }
 
 // What prompt c says: its words, or its number.
-static inline const char *image_world_prompt(char *text, size_t size, const ImageWorld *w, int c) {
+static inline const char *any_world_prompt(char *text, size_t size, const AnyWorld *w, int c) {
     if (w->tokens != NULL) {
         return tokens_text(text, size, w->tokens, c);
     }
@@ -76,7 +76,7 @@ static inline const char *image_world_prompt(char *text, size_t size, const Imag
 
 // A short name of the data: the hash of the first 64 rows of a fixed seed.  A training that goes on with other data
 // than it began with is noticed by it.
-static inline uint32_t image_world_hash(const ImageWorld *w) {
+static inline uint32_t any_world_hash(const AnyWorld *w) {
     enum { ROWS = 64 };
     const World *world = &w->world;
     size_t n = (size_t)ROWS * (size_t)world->dim;
