@@ -13,7 +13,11 @@
 #include "model/train_files.h"
 
 static const char about[] = "pretrains a denoiser on a world; it may be stopped and killed, and goes on with --resume\n"
-                            "A number 0 (guidance: -1) stands for what suits the world.";
+                            "A number 0 (guidance: -1) stands for what suits the world.  FILE: for --world idx the "
+                            "pictures and the labels, for\n"
+                            "--world cifar one batch or more; the other worlds need none.";
+
+enum { FILES = 8 }; // data files at most
 
 static volatile sig_atomic_t stop_signal; // the one that asked us to stop, or 0
 
@@ -28,7 +32,8 @@ typedef struct {
     int resume, restart, quick, layers, evaluate;
     double rate, minutes, guidance;
     uint64_t seed;
-    const char *out, *weights;
+    const char *out, *weights, *file[FILES]; // file: data of the user
+    int files;
 } Choice;
 
 static Choice read_choice(int argc, char **argv) {
@@ -62,7 +67,8 @@ static Choice read_choice(int argc, char **argv) {
     o.out = "out";
     o.world = WORLD_DIGITS;
     o.guidance = -1;
-    cli_parse(argc, argv, about, options, COUNT(options));
+    o.files = cli_parse_words(argc, argv, "[FILE ...]", about, options, COUNT(options), o.file, 0, FILES);
+    o.world = any_world_kind(o.world);
     if (o.resume && o.restart) {
         fprintf(stderr, "train_images: --resume goes on and --restart begins again; give one of them\n");
         exit(2);
@@ -76,7 +82,7 @@ static Choice read_choice(int argc, char **argv) {
     o.steps = o.steps > 0 ? o.steps : o.quick ? (unet ? 10 : 100) : d->steps;
     o.rows = o.rows > 0 ? o.rows : o.quick ? 32 : d->rows;
     o.micro = o.micro > 0 && o.micro < o.rows ? o.micro : o.rows;
-    o.every = o.every > 0 ? o.every : o.steps >= 20 ? o.steps / 20 : 1;
+    o.every = o.every > 0 ? o.every : o.quick ? o.steps : o.steps >= 20 ? o.steps / 20 : 1;
     o.until = o.until > 0 && o.until < o.steps ? o.until : o.steps;
     o.rate = o.rate > 0 ? o.rate : d->rate;
     o.guidance = o.guidance >= 0 ? o.guidance : d->guidance;
@@ -214,7 +220,7 @@ int main(int argc, char **argv) {
     Schedule schedule = schedule_logsnr(o.levels, 2.5, -4);
     ImageNet n;
     int status = 0;
-    any_world_open(&world, o.world);
+    any_world_open(&world, o.world, o.file, o.files);
     n = image_net_new(o.net, &world, o.width, o.blocks, &schedule, o.seed);
     if (o.layers) {
         image_net_print(stdout, &n);

@@ -1,4 +1,4 @@
-// image_net.h: a net for an image world, by its name and size: what train_images offers under --net.
+// image_net.h: a net for any world, by its name and size: what train_images offers under --net.
 //
 // Each kind says what it is in one line (the model text of its checkpoints), prints its layers, and names the layer
 // that made the first NaN.
@@ -7,6 +7,7 @@
 
 #include "../world/any_world.h"
 #include "nonfinite_mlp.h"
+#include "nonfinite_unet.h"
 
 enum { NET_AUTO, NET_MLP, NET_UNET };
 static const char *const image_net_names[] = {"auto", "mlp", "unet", NULL}; // auto: what suits the world
@@ -18,6 +19,20 @@ typedef struct {
     NetFirstBad first_bad;
 } ImageNet;
 
+// The UNet of this width for the pictures of a world: as many levels as halve the side to 3..7, three at most.
+static inline UnetShape image_unet_shape(const AnyWorld *w, int width, int blocks) {
+    UnetShape s = {0, 0, 0, 0, {1, 2, 2, 2}, 0, 8, 128, 1, 0};
+    int side = w->side;
+    s.side = w->side;
+    s.channels = w->channels;
+    s.width = width;
+    s.blocks = blocks;
+    for (s.levels = 1; s.levels < 3 && side % 2 == 0 && side >= 6; s.levels++) {
+        side /= 2;
+    }
+    return s;
+}
+
 // width: units of a hidden layer (Mlp) or channels of the first level (UNet); blocks: hidden layers or residual blocks.
 static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int blocks, const Schedule *schedule,
                                      uint64_t seed) {
@@ -26,7 +41,16 @@ static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int
     memset(&n, 0, sizeof n);
     n.kind = kind;
     if (kind == NET_UNET) {
-        DIE("there is no UNet for the world %s yet; use --net mlp", world->name);
+        UnetShape shape = image_unet_shape(w, width, blocks);
+        if (w->side == 0) {
+            DIE("the world %s has points and no pictures, so a UNet has nothing to convolve; use --net mlp",
+                world->name);
+        }
+        n.net = unet_new(&shape, w->tokens, world->prompts, schedule, seed);
+        n.first_bad = unet_blame;
+        snprintf(n.text, sizeof n.text, "%s unet %dx%dx%d width %d blocks %d, %d prompts, %d levels", world->name,
+                 w->side, w->side, w->channels, width, blocks, world->prompts, schedule->T);
+        return n;
     }
     n.net = mlp_new(world->dim, world->dim, width, blocks, world->prompts, schedule, seed);
     n.first_bad = mlp_first_bad;
@@ -39,7 +63,7 @@ static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int
 static inline void image_net_mlp_print(FILE *f, const Net *net) {
     const Mlp *m = (const Mlp *)net->self;
     int l;
-    fprintf(f, "%-16s %-14s %10s %12s %10s\n", "layer", "shape", "from", "parameters", "MFLOP");
+    fprintf(f, "%-16s %-14s %10s %12s %10s\n", "layer", "shape", "at", "parameters", "MFLOP");
     for (l = 0; l <= m->layers; l++) {
         char name[24], shape[24];
         int in = mlp_fan_in(m, l), out = mlp_fan_out(m, l);
@@ -55,9 +79,13 @@ static inline void image_net_mlp_print(FILE *f, const Net *net) {
     fprintf(f, "%-16s %-14s %10s %12zu\n", "sum", "", "", net->np);
 }
 
-static inline void image_net_print(FILE *f, ImageNet *n) {
+static inline void image_net_print(FILE *f, const ImageNet *n) {
     fprintf(f, "%s\n", n->text);
-    image_net_mlp_print(f, &n->net);
+    if (n->kind == NET_UNET) {
+        unet_print(f, &n->net);
+    } else {
+        image_net_mlp_print(f, &n->net);
+    }
 }
 
 #endif

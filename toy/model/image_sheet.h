@@ -9,11 +9,6 @@
 
 enum { SHEET_ROWS = 10, SHEET_COLUMNS = 8, SHEET_POINTS = 800, SHEET_SIDE = 320, SHEET_NOISE = 120 };
 
-// Prompt of row r of a sheet with `rows` rows: all of them where there is room, else evenly spaced ones.
-static inline int sheet_prompt(const AnyWorld *w, int r, int rows) {
-    return (int)(((int64_t)2 * r + 1) * w->world.prompts / (2 * rows));
-}
-
 static inline int sheet_rows(const AnyWorld *w) {
     return w->world.prompts < SHEET_ROWS ? w->world.prompts : SHEET_ROWS;
 }
@@ -27,39 +22,21 @@ static inline void sheet_sample(real *x, Net *net, const AnyWorld *w, const Sche
     chain_free(&chain);
 }
 
-// Pictures of side x side x channels in a grid, one pixel of grey between them.
-static inline Image sheet_tiles(const AnyWorld *w, const real *x, int rows) {
-    int side = w->side, k = w->channels, i, j, d;
-    Image m = image_new(SHEET_COLUMNS * (side + 1) - 1, rows * (side + 1) - 1, k);
-    image_fill(&m, rgb(96, 96, 96));
-    for (i = 0; i < rows * SHEET_COLUMNS; i++) {
-        const real *one = x + (size_t)i * (size_t)w->world.dim;
-        for (j = 0; j < side * side; j++) {
-            int left = i % SHEET_COLUMNS * (side + 1) + j % side, top = i / SHEET_COLUMNS * (side + 1) + j / side;
-            for (d = 0; d < k; d++) {
-                double v = 0.5 + 0.5 * w->paper * (double)one[j * k + d];
-                v = v > 0 ? (v < 1 ? v : 1) : 0;
-                m.pixels[((size_t)top * (size_t)m.w + (size_t)left) * (size_t)k + (size_t)d] =
-                    (unsigned char)(255 * v + 0.5);
-            }
-        }
-    }
-    return m;
-}
-
 // One row a prompt, its words at the left.
 static inline Image sheet_pictures(const AnyWorld *w, const real *x, int rows) {
     int scale = w->side < 16 ? 4 : w->side < 28 ? 3 : 2, text = 0, r, cell = (w->side + 1) * scale;
-    Image tiles = sheet_tiles(w, x, rows), m;
+    Image tiles =
+        image_tiles(x, rows * SHEET_COLUMNS, w->side, w->side, w->channels, SHEET_COLUMNS, -w->paper, w->paper);
+    Image m;
     char words[96];
     for (r = 0; r < rows; r++) {
-        int width = image_text_width(any_world_prompt(words, sizeof words, w, sheet_prompt(w, r, rows)), 1);
+        int width = image_text_width(any_world_prompt(words, sizeof words, w, any_world_show(w, r, rows)), 1);
         text = width > text ? width : text;
     }
     m = image_new(tiles.w * scale + text + 12, tiles.h * scale, 3);
     image_fill(&m, rgb(255, 255, 255));
     for (r = 0; r < rows; r++) {
-        any_world_prompt(words, sizeof words, w, sheet_prompt(w, r, rows));
+        any_world_prompt(words, sizeof words, w, any_world_show(w, r, rows));
         image_text(&m, 4, r * cell + cell / 2 - 4, 1, rgb(0, 0, 0), words);
     }
     image_blit(&m, &tiles, text + 12, 0, scale);
@@ -68,14 +45,13 @@ static inline Image sheet_pictures(const AnyWorld *w, const real *x, int rows) {
 }
 
 // The sheet of a world of pictures; for a world in the plane its points, one colour a prompt.
-static inline Image sheet_draw(Net *net, const AnyWorld *w, const Schedule *schedule, double guidance,
-                               uint64_t seed) {
+static inline Image sheet_draw(Net *net, const AnyWorld *w, const Schedule *schedule, double guidance, uint64_t seed) {
     int rows = sheet_rows(w), n = w->side > 0 ? rows * SHEET_COLUMNS : SHEET_POINTS, i;
     real *x = NEW(real, (size_t)n * (size_t)w->world.dim);
     int *c = NEW(int, (size_t)n);
     Image m;
     for (i = 0; i < n; i++) {
-        c[i] = w->side > 0 ? sheet_prompt(w, i / SHEET_COLUMNS, rows) : i % w->world.prompts;
+        c[i] = w->side > 0 ? any_world_show(w, i / SHEET_COLUMNS, rows) : i % w->world.prompts;
     }
     sheet_sample(x, net, w, schedule, c, n, guidance, seed);
     if (w->side > 0) {
