@@ -133,7 +133,7 @@ static void test_rows(const Emoji *e) {
     size_t bytes = N * (size_t)EMOJI_NUMBERS * sizeof(real);
     real *x = NEW(real, N * (size_t)EMOJI_NUMBERS), *again = NEW(real, N * (size_t)EMOJI_NUMBERS);
     int *c = NEW(int, N), *c2 = NEW(int, N), i, k, wrong = 0, flip, dx, dy, flips = 0, shifts[9] = {0};
-    double categories = 0, kinds = 0, nature = 0;
+    double categories = 0, kinds = 0, nature = 0, broad_nature = 0;
     EmojiRows rows = emoji_rows(e);
     Warmth truth = warmth_new(e, 1);
     World w = emoji_world(&rows, &truth);
@@ -147,10 +147,13 @@ static void test_rows(const Emoji *e) {
         categories += c[i] >= e->n && c[i] < e->n + e->categories;
         kinds += c[i] >= e->n + e->categories;
         nature += e->category[k] == 0;
+        broad_nature += e->category[k] == 0 && c[i] >= e->n;
     }
     CHECK(wrong == 0, "%d rows are not the picture of their prompt", wrong);
     AGREES(categories / N, sqrt(0.15 * 0.85 / N), 0.15);
     AGREES(kinds / N, sqrt(0.15 * 0.85 / N), 0.15);
+    // broad prompts are as likely for every picture
+    AGREES(broad_nature / (categories + kinds), sqrt(159.0 / 508 * 349 / 508 / (0.3 * N)), 159.0 / 508);
     AGREES(nature / N, sqrt(159.0 / 508 * 349 / 508 / N), 159.0 / 508);
     w.draw(&w, again, c2, 100, SEED, STREAM, 0);
     w.draw(&w, again + (size_t)100 * EMOJI_NUMBERS, c2 + 100, N - 100, SEED, STREAM, 100);
@@ -190,12 +193,13 @@ static void test_rows(const Emoji *e) {
 // ---- the reader --------------------------------------------------------------------------------------------------
 
 static void test_reader(const Emoji *e) {
+    EmojiRows rows = emoji_rows(e);
     enum { N = 508 };
     real *x = NEW(real, N * (size_t)EMOJI_NUMBERS), *z = NEW(real, N * (size_t)EMOJI_NUMBERS);
     int image[N], c[N], i, wrong = 0;
     double distance[N], far, mean = 0;
     size_t j;
-    emoji_read(image, distance, e, e->x, N);
+    emoji_read(image, distance, &rows, e->x, N);
     for (i = 0; i < N; i++) { // no two pictures are the same
         c[i] = i;
         wrong += image[i] != i || distance[i] != 0;
@@ -207,7 +211,7 @@ static void test_reader(const Emoji *e) {
     for (j = 0; j < N * (size_t)EMOJI_NUMBERS; j++) {
         x[j] = e->x[j] + (real)0.3 * z[j];
     }
-    emoji_read(image, distance, e, x, N);
+    emoji_read(image, distance, &rows, x, N);
     for (i = 0; i < N; i++) {
         mean += distance[i] / N;
     }
@@ -220,14 +224,27 @@ static void test_reader(const Emoji *e) {
     for (j = 0; j < EMOJI_NUMBERS; j++) { // between two pictures, nearer to the second
         x[j] = (real)(0.4 * (double)e->x[5 * EMOJI_NUMBERS + j] + 0.6 * (double)e->x[300 * EMOJI_NUMBERS + j]);
     }
-    i = emoji_nearest(&far, e, x);
+    i = emoji_nearest(&far, &rows, x);
     CHECK(i == 300 && far > 0.1, "picture %d at %g", i, far);
     x[700] = (real)(HUGE_VAL - HUGE_VAL);
-    i = emoji_nearest(&far, e, x);
+    i = emoji_nearest(&far, &rows, x);
     CHECK(i == -1 && far == HUGE_VAL, "NaN is picture %d at %g", i, far);
     x[700] = (real)HUGE_VAL;
-    i = emoji_nearest(&far, e, x);
+    i = emoji_nearest(&far, &rows, x);
     CHECK(i == -1 && far == HUGE_VAL, "infinity is picture %d at %g", i, far);
+    rows.flip = rows.shift = 1; // the same pictures, moved: a reader that knows no moves would be wrong
+    for (i = 0; i < 40; i++) {
+        image[i] = emoji_draw(x + i * EMOJI_NUMBERS, &c[i], &rows, SEED, STREAM, (uint64_t)i);
+        c[i] = image[i];
+    }
+    emoji_read(image, distance, &rows, x, 40);
+    for (i = 0; i < 40; i++) {
+        wrong += distance[i] != 0;
+    }
+    CHECK(wrong == 0 && emoji_share_right(e, image, c, 40) == 1, "%d moved pictures are not found", wrong);
+    rows.flip = rows.shift = 0;
+    emoji_read(image, distance, &rows, x, 40);
+    CHECK(emoji_share_right(e, image, c, 40) < 0.95, "%g without moves", emoji_share_right(e, image, c, 40));
     free(x);
     free(z);
 }

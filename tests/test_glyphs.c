@@ -24,14 +24,13 @@ static void test_prompts(void) {
         Tokens words = glyph_tokens(format);
         CHECK(words.prompts == glyph_prompts(format), "%d prompts", words.prompts);
         for (c = 0; c < words.prompts; c++) {
-            int is[GLYPH_ATTRIBUTES], j = 0, same = 1;
+            int is[GLYPH_ATTRIBUTES], same = 1;
             glyph_asked(is, format, c);
             wrong += glyph_prompt(format, is) != c;
             wrong += format->channels == 1 && is[GLYPH_COLOUR] != -1;
             for (a = 0; a < GLYPH_ATTRIBUTES; a++) { // the words of the table are the words of the attributes
                 int w = token_of(&words, c, a);
                 same = same && strcmp(w < 0 ? "" : words.name[w], glyph_word(a, is[a])) == 0;
-                j += w >= 0;
             }
             wrong += !same;
             if (c % 37 == 1) { // the slow way back
@@ -169,6 +168,57 @@ static void test_mark(void) {
         n += glyph_mark_find(&px, &py, x, glyph_format(16)) > 0.3;
     }
     CHECK(n == 0, "the filter sees a mark in %d of 400 pictures without", n);
+}
+
+// ---- inks --------------------------------------------------------------------------------------------------------
+
+// CIELAB (D65) of linear sRGB.
+static void lab_of(double lab[3], const double linear[3]) {
+    static const double to_xyz[3][3] = {{0.4124, 0.3576, 0.1805}, {0.2126, 0.7152, 0.0722}, {0.0193, 0.1192, 0.9505}};
+    double f[3];
+    int i;
+    for (i = 0; i < 3; i++) {
+        double white = to_xyz[i][0] + to_xyz[i][1] + to_xyz[i][2];
+        double t = (to_xyz[i][0] * linear[0] + to_xyz[i][1] * linear[1] + to_xyz[i][2] * linear[2]) / white;
+        f[i] = t > 0.008856 ? cbrt(t) : 7.787 * t + 16.0 / 116;
+    }
+    lab[0] = 116 * f[1] - 16;
+    lab[1] = 500 * (f[0] - f[1]);
+    lab[2] = 200 * (f[1] - f[2]);
+}
+
+// Every two inks stay apart for readers without red, green or blue cones (the matrices of Machado, Oliveira and
+// Fernandes 2009, "A physiologically-based model for simulation of color vision deficiency", severity 1).
+static void test_inks(void) {
+    static const double eye[4][3][3] = {
+        {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
+        {{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}},
+        {{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413}, {-0.011820, 0.042940, 0.968881}},
+        {{1.255528, -0.076749, -0.178779}, {-0.078411, 0.930809, 0.147602}, {0.004733, 0.691367, 0.303900}}};
+    int e, c, d, i, j;
+    for (e = 0; e < 4; e++) {
+        double lab[GLYPH_COLOURS][3], nearest = INFINITY;
+        for (c = 0; c < GLYPH_COLOURS; c++) {
+            double linear[3], seen[3];
+            for (i = 0; i < 3; i++) {
+                double v = (glyph_ink(c, i) + 1) / 2;
+                linear[i] = v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4);
+            }
+            for (i = 0; i < 3; i++) {
+                seen[i] = 0;
+                for (j = 0; j < 3; j++) {
+                    seen[i] += eye[e][i][j] * linear[j];
+                }
+                seen[i] = fmax(0, fmin(1, seen[i]));
+            }
+            lab_of(lab[c], seen);
+            for (d = 0; d < c; d++) {
+                double l = lab[c][0] - lab[d][0], a = lab[c][1] - lab[d][1], b = lab[c][2] - lab[d][2];
+                nearest = fmin(nearest, sqrt(l * l + a * a + b * b));
+            }
+        }
+        CHECK(nearest > (e == 0 ? 50 : 25), "eye %d: the nearest two inks are %g apart", e, nearest);
+    }
 }
 
 // ---- the law -----------------------------------------------------------------------------------------------------
@@ -353,6 +403,10 @@ static void test_rewards(void) {
     GlyphBox outside = {13, 0, 4, 1}, two = {1, 1, 2, 1};
     g.is[GLYPH_MARK] = 0;
     glyph_draw(x, format, &g);
+    for (i = 0; i < 3; i++) { // a pixel well inside is ink, one far outside is paper
+        NEAR(x[((int)g.y * 16 + (int)g.x) * 3 + i], g.ink[i], 1e-6, 0);
+        NEAR(x[i], g.paper, 1e-6, 0);
+    }
     NEAR(glyph_coverage(NULL, x, format), PI * g.radius * g.radius / 256, 0.08, 0.01); // paper is a little ink
     NEAR(glyph_centre_of_ink(NULL, x, format, 0), g.x / 8 - 1, 0, 0.05);
     NEAR(glyph_centre_of_ink(NULL, x, format, 1), g.y / 8 - 1, 0, 0.02);
@@ -432,6 +486,7 @@ int main(void) {
     test_obeys();
     test_shapes();
     test_mark();
+    test_inks();
     test_law();
     test_world();
     test_moments();

@@ -13,7 +13,8 @@
 
 // How rows are drawn.  `broad`: the share of rows whose prompt is only a category (half of them) or a kind (the other
 // half), so that a net can also be asked for "food fruit".  flip and shift: 1 to mirror half of the rows, and to move
-// rows by -1, 0 or 1 pixels in either direction over white, so that a small net does not learn 508 pictures by heart.
+// rows by -1, 0 or 1 pixels in either direction over white, so that a small net does not learn 508 pictures by heart
+// (a mirrored clock shows another time, and the prompt does not know it).
 typedef struct {
     const Emoji *emoji; // borrowed
     double broad;
@@ -63,22 +64,41 @@ static inline void emoji_world_draw(const World *w, real *x, int *c, size_t n, u
 
 // ---- the reader: which emoji is this? ----------------------------------------------------------------------------
 
-// The picture nearest to x and, in *distance, the root mean square difference of a number (the range is 2, so
-// 0.1 is one twentieth).  Of equally near pictures it is the first.  A sample with NaN or infinity resembles nothing:
-// -1 at an infinite distance.
-static inline int emoji_nearest(double *distance, const Emoji *e, const real *x) {
+// *best = min(*best, |x - y|^2), given up as soon as it cannot win; 1 if it won.
+static inline int emoji_closer(double *best, const real *x, const real *y) {
+    double sum = 0;
+    int j;
+    for (j = 0; j < EMOJI_NUMBERS && !(sum >= *best); j++) {
+        double d = (double)x[j] - (double)y[j];
+        sum += d * d;
+    }
+    if (!(sum < *best)) {
+        return 0;
+    }
+    *best = sum;
+    return 1;
+}
+
+// The picture nearest to x in any of the positions that `rows` draws (18 with flip and shift, which takes 18 times as
+// long) and, in *distance, the root mean square difference of a number (the range is 2, so 0.1 is one twentieth).
+// Of equally near pictures it is the first.  A sample with NaN or infinity resembles nothing: -1, infinitely far.
+static inline int emoji_nearest(double *distance, const EmojiRows *rows, const real *x) {
+    const Emoji *e = rows->emoji;
+    int far = rows->shift ? 1 : 0, k, flip, dx, dy, at = -1;
     double best = HUGE_VAL;
-    int k, j, at = -1;
     for (k = 0; k < e->n; k++) {
         const real *y = e->x + (size_t)k * EMOJI_NUMBERS;
-        double sum = 0;
-        for (j = 0; j < EMOJI_NUMBERS && !(sum >= best); j++) { // given up as soon as it cannot win
-            double d = (double)x[j] - (double)y[j];
-            sum += d * d;
-        }
-        if (sum < best) {
-            best = sum;
-            at = k;
+        at = emoji_closer(&best, x, y) ? k : at;
+        for (flip = 0; flip <= (rows->flip ? 1 : 0); flip++) {
+            for (dy = -far; dy <= far; dy++) {
+                for (dx = -far; dx <= far; dx++) {
+                    if (flip || dx != 0 || dy != 0) {
+                        real moved[EMOJI_NUMBERS];
+                        emoji_move(moved, y, flip, dx, dy);
+                        at = emoji_closer(&best, x, moved) ? k : at;
+                    }
+                }
+            }
         }
     }
     *distance = sqrt(best / EMOJI_NUMBERS);
@@ -86,11 +106,11 @@ static inline int emoji_nearest(double *distance, const Emoji *e, const real *x)
 }
 
 // For n samples: the nearest picture, and its distance.
-static inline void emoji_read(int *image, double *distance, const Emoji *e, const real *x, size_t n) {
+static inline void emoji_read(int *image, double *distance, const EmojiRows *rows, const real *x, size_t n) {
     size_t i;
     OMP(parallel for schedule(static) if (n > 8))
     for (i = 0; i < n; i++) {
-        image[i] = emoji_nearest(distance + i, e, x + i * EMOJI_NUMBERS);
+        image[i] = emoji_nearest(distance + i, rows, x + i * EMOJI_NUMBERS);
     }
 }
 

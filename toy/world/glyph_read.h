@@ -173,6 +173,18 @@ static inline GlyphReading glyph_read(const GlyphReader *reader, const real *x) 
     return r;
 }
 
+// How well a reading does what prompt c asks, 0..1: the share of the named attributes that are right; for a prompt
+// without words, whether there is a glyph at all.  A reward for following prompts; it has no derivative.
+static inline double glyph_alignment(const GlyphReading *r, const GlyphFormat *format, int c) {
+    int want[GLYPH_ATTRIBUTES], named = 0, right = 0, a;
+    glyph_asked(want, format, c);
+    for (a = 0; a < GLYPH_ATTRIBUTES; a++) {
+        named += want[a] >= 0;
+        right += want[a] >= 0 && want[a] == r->is[a];
+    }
+    return named ? (double)right / named : r->is[GLYPH_SHAPE] >= 0;
+}
+
 // ---- many pictures -------------------------------------------------------------------------------------------------
 
 typedef struct {
