@@ -91,7 +91,7 @@ static inline double eval_prompt_share(const EvalReference *r, const real *x, co
     if (r->w->kind == WORLD_EMOJI) {
         int *image = NEW(int, (size_t)n);
         double *distance = NEW(double, (size_t)n);
-        emoji_read(image, distance, &r->w->emoji, x, (size_t)n);
+        emoji_read(image, distance, &r->w->emoji_rows, x, (size_t)n);
         share = emoji_share_right(&r->w->emoji, image, c, (size_t)n);
         free(image);
         free(distance);
