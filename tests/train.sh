@@ -18,7 +18,8 @@ if ! build "$P"; then
 fi
 
 # The plan of all runs below: half a second, most of it spent in drawing sheets and writing checkpoints.
-plan='--world ring --net mlp --width 24 --blocks 2 --steps 200 --batch 64 --every 8'
+ring='--world ring --net mlp --width 24 --blocks 2 --steps 200 --batch 64 --every 8'
+plan=$ring
 small=$plan
 # but 's/--width 24/--width 25/' command...: with another plan.
 but() {
@@ -165,6 +166,27 @@ for signal in INT:130 TERM:143; do
         grep -q 'stopped after step .* --resume goes on' "$R/err"
     same "stopped by SIG${signal%:*}, resumed" asked --resume
 done
+
+# ---- a UNet ----------------------------------------------------------------------------------------------------------
+
+plan='--world digits --net unet --width 8 --steps 12 --batch 16 --every 6'
+small=$plan
+train unet
+straight_ring=$straight
+straight=$(hash)
+check 'a UNet trains' [ -n "$straight" ]
+OMP_NUM_THREADS=1
+export OMP_NUM_THREADS
+train unet-stop --until 7
+OMP_NUM_THREADS=2
+same 'a UNet stopped after 7 steps on one thread, resumed on two' unet-stop --resume
+unset OMP_NUM_THREADS
+but 's/--every 6/--every 12/; s/--steps 12/--steps 60/' train unet-nan --rate 1e9
+check "a UNet that diverges names its layer: $(head -n 1 "$R/err")" \
+    grep -q 'step [0-9]*: the .* first not finite: .* of layer [0-9]*, [a-z0-9.]*[, :;]' "$R/err"
+straight=$straight_ring
+plan=$ring
+small=$plan
 
 # ---- mistakes --------------------------------------------------------------------------------------------------------
 
