@@ -65,7 +65,7 @@ static inline void image_net_mlp_print(FILE *f, const Net *net) {
     int l;
     fprintf(f, "%-16s %-14s %10s %12s %10s\n", "layer", "shape", "at", "parameters", "MFLOP");
     for (l = 0; l <= m->layers; l++) {
-        char name[24], shape[24];
+        char name[32], shape[24];
         int in = mlp_fan_in(m, l), out = mlp_fan_out(m, l);
         snprintf(shape, sizeof shape, "%d -> %d", in, out);
         fprintf(f, "%-16s %-14s %10zu %12zu %10.4f\n", mlp_layer_name(name, m, l), shape, m->W[l],
