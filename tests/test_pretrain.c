@@ -11,7 +11,7 @@ enum { T = 6, ROWS = 12, STEPS = 130 };
 static Ring ring;
 static World world;
 static Schedule schedule;
-static const Recipe recipe = {STEPS, ROWS, ROWS, 2e-2, 0.2, 0.97};
+static const Recipe recipe = {STEPS, ROWS, ROWS, 2e-2, 0.2, 0.97, 1};
 
 static Net small_net(uint64_t seed) {
     return mlp_new(2, 2, 8, 2, RING_PROMPTS, &schedule, seed);
@@ -76,7 +76,7 @@ static void test_resume(void) {
 
 // Row b of step s is number s rows + b of its streams: a batch of 24 is two batches of 12.
 static void test_draw(void) {
-    Recipe wide = {STEPS, 2 * ROWS, 2 * ROWS, 2e-2, 0.2, 0.97};
+    Recipe wide = {STEPS, 2 * ROWS, 2 * ROWS, 2e-2, 0.2, 0.97, 1};
     Net net = small_net(1);
     Training one = training_new(&net, &world, &schedule, recipe, 5);
     Training two = training_new(&net, &world, &schedule, wide, 5);
@@ -118,6 +118,12 @@ static void test_first_step(void) {
     CHECK(far < 1e-3 * rate + (sizeof(real) == 4 ? 1e-7 : 0), "first step of Adam: %g off", far);
     CHECK(ema < 1e-7, "first average: %g off", ema);
     NEAR(run.curve[0], run.loss, 0, 0);
+    {
+        real weight[T];
+        train_usual_weight(weight, &schedule, 2);
+        NEAR(run.weight[T - 1], 1 / alpha_of(schedule_abar(&schedule, T - 1)), 1e-6, 0);
+        NEAR(weight[2], 1 / schedule_abar(&schedule, 2), 1e-6, 0);
+    }
     training_average(&run);
     kept = (double)net.p[3];
     CHECK(same(net.p, run.ema, net.np), "the average is not in the net");
@@ -317,7 +323,7 @@ static void test_files(void) {
     snprintf(path, sizeof path, "%s", child_path("files.safetensors"));
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
     training_text(text, "ring mlp", &recipe, 0xabcu);
-    CHECK(strcmp(text, "ring mlp, 130 steps of 12, rate 0.02, forget 0.2, data 00000abc") == 0, "'%s'", text);
+    CHECK(strcmp(text, "ring mlp, 130 steps of 12, rate 0.02, drop 0.2, weight 1, data 00000abc") == 0, "'%s'", text);
     cut.micro = 5;
     training_text(asked, "ring mlp", &cut, 0xabcu);
     CHECK(strstr(asked, "steps of 12 by 5,") != NULL, "'%s'", asked);

@@ -48,8 +48,8 @@ static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int
         }
         n.net = unet_new(&shape, w->tokens, world->prompts, schedule, seed);
         n.first_bad = unet_blame;
-        snprintf(n.text, sizeof n.text, "%s unet %dx%dx%d width %d blocks %d, %d prompts, %d levels", world->name,
-                 w->side, w->side, w->channels, width, blocks, world->prompts, schedule->T);
+        snprintf(n.text, sizeof n.text, "%s unet %dx%dx%d-%dx%d, %d prompts, %d levels", world->name, w->side, w->side,
+                 w->channels, width, blocks, world->prompts, schedule->T);
         return n;
     }
     n.net = mlp_new(world->dim, world->dim, width, blocks, world->prompts, schedule, seed);
