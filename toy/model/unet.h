@@ -316,6 +316,8 @@ static inline void unet_init(UnetPlan *u, real *p, uint64_t seed) {
             for (j = 0; j < (size_t)u->buf[op->in].C; j++) {
                 p[op->w + j] = 1;
             }
+        } else if (op->kind == UNET_PROMPT) { // far from zero: a prompt that starts as nothing is learned late
+            rng_fill_normal(p + op->w, op->np, seed, 900 + (uint64_t)i, 0);
         } else if (op->kind == UNET_CONV && op->out != u->result) {
             linear_init(p + op->w, op->k * op->k * u->buf[op->in].C, u->buf[op->out].C, seed, 900 + (uint64_t)i);
         }
