@@ -91,7 +91,7 @@ static void test_nets(void) {
     mlp = image_net_new(NET_MLP, &ring, 8, 2, &schedule, 1);
     unet = image_net_new(NET_UNET, &glyphs, 8, 1, &schedule, 1);
     CHECK(strcmp(mlp.text, "ring mlp 2-8x2, 4 prompts, 4 levels") == 0, "'%s'", mlp.text);
-    CHECK(strcmp(unet.text, "glyphs unet 12x12x1 width 8 blocks 1, 252 prompts, 4 levels") == 0, "'%s'", unet.text);
+    CHECK(strcmp(unet.text, "glyphs unet 12x12x1-8x1, 252 prompts, 4 levels") == 0, "'%s'", unet.text);
     CHECK(mlp.net.in == 2 && unet.net.in == 144 && unet.net.np > mlp.net.np, "sizes");
     s = image_unet_shape(&glyphs, 8, 1);
     CHECK(s.levels == 3, "12 is halved to 6 and 3, got %d levels", s.levels);

@@ -150,7 +150,13 @@ static void keep(Training *run, const Files *f, const char *text, const ImageNet
 // Trains until the plan, the time or the patience of the user ends.  Returns the exit status.
 static int train(ImageNet *n, const AnyWorld *w, const Schedule *schedule, const Choice *o) {
     // the average reaches over a twentieth of the plan, at least over 100 steps
-    Recipe recipe = {o->steps, o->rows, o->micro, o->rate, 0.1, o->steps > 2000 ? 1 - 20.0 / o->steps : 0.99};
+    Recipe recipe = {o->steps,
+                     o->rows,
+                     o->micro,
+                     o->rate,
+                     0.1,
+                     o->steps > 2000 ? 1 - 20.0 / o->steps : 0.99,
+                     o->net == NET_UNET ? 2 : 1};
     Training run = training_new(&n->net, &w->world, schedule, recipe, o->seed);
     Files f = files_of(o);
     Progress bar = progress_start(w->world.name, "loss", o->steps);

@@ -48,8 +48,8 @@ static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int
         }
         n.net = unet_new(&shape, w->tokens, world->prompts, schedule, seed);
         n.first_bad = unet_blame;
-        snprintf(n.text, sizeof n.text, "%s unet %dx%dx%d width %d blocks %d, %d prompts, %d levels", world->name,
-                 w->side, w->side, w->channels, width, blocks, world->prompts, schedule->T);
+        snprintf(n.text, sizeof n.text, "%s unet %dx%dx%d-%dx%d, %d prompts, %d levels", world->name, w->side, w->side,
+                 w->channels, width, blocks, world->prompts, schedule->T);
         return n;
     }
     n.net = mlp_new(world->dim, world->dim, width, blocks, world->prompts, schedule, seed);
@@ -65,7 +65,7 @@ static inline void image_net_mlp_print(FILE *f, const Net *net) {
     int l;
     fprintf(f, "%-16s %-14s %10s %12s %10s\n", "layer", "shape", "at", "parameters", "MFLOP");
     for (l = 0; l <= m->layers; l++) {
-        char name[24], shape[24];
+        char name[32], shape[24];
         int in = mlp_fan_in(m, l), out = mlp_fan_out(m, l);
         snprintf(shape, sizeof shape, "%d -> %d", in, out);
         fprintf(f, "%-16s %-14s %10zu %12zu %10.4f\n", mlp_layer_name(name, m, l), shape, m->W[l],

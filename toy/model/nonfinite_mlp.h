@@ -8,11 +8,11 @@
 #include "mlp.h"
 #include "nonfinite.h"
 
-static inline const char *mlp_layer_name(char name[24], const Mlp *m, int l) {
+static inline const char *mlp_layer_name(char name[32], const Mlp *m, int l) {
     if (l == m->layers) {
-        snprintf(name, 24, "the last layer");
+        snprintf(name, 32, "the last layer");
     } else {
-        snprintf(name, 24, "hidden layer %d", l + 1);
+        snprintf(name, 32, "hidden layer %d", l + 1);
     }
     return name;
 }
@@ -20,7 +20,7 @@ static inline const char *mlp_layer_name(char name[24], const Mlp *m, int l) {
 // The parameters (v = net->p) or gradients (v = net->g) of layer l.
 static inline int mlp_layer_bad(char text[NONFINITE_TEXT], const char *what, const Mlp *m, const real *v, int l,
                                 double limit) {
-    char name[24];
+    char name[32];
     size_t in = (size_t)mlp_fan_in(m, l), out = (size_t)mlp_fan_out(m, l);
     mlp_layer_name(name, m, l);
     return nonfinite_found(text, what, name, v + m->W[l], in * out, out, limit) ||
@@ -39,7 +39,7 @@ static inline int mlp_row_bad(char text[NONFINITE_TEXT], const Net *net, const r
     }
     for (l = 0; l <= m->layers && !bad; l++) {
         int fan_out = mlp_fan_out(m, l);
-        char name[24];
+        char name[32];
         linear_forward(out, in, net->p + m->W[l], net->p + m->b[l], 1, mlp_fan_in(m, l), fan_out);
         for (j = 0; j < fan_out && l == 0; j++) {
             out[j] += net->p[m->table + prompt * (size_t)m->hidden + (size_t)j];

@@ -28,7 +28,7 @@ enum { TRAIN_ROWS = 256 }; // rows a step
 // average of the parameters in the net.  Returns the eps-loss per number over the last tenth of the steps.
 static inline double train_weighted(Net *net, const World *w, const Schedule *schedule, const TrainPlan *plan,
                                     uint64_t seed) {
-    Recipe recipe = {plan->steps, TRAIN_ROWS, plan->micro, plan->rate, plan->forget, 0.99};
+    Recipe recipe = {plan->steps, TRAIN_ROWS, plan->micro, plan->rate, plan->forget, 0.99, 1};
     Training run = training_new(net, w, schedule, recipe, seed);
     Progress bar = progress_start("train the denoiser", "loss", plan->steps);
     int steps = plan->steps, last = steps - steps * 9 / 10; // steps of the last tenth
@@ -85,7 +85,7 @@ static inline double train_denoiser(Net *net, const World *w, const Schedule *sc
     real *weight = NEW(real, (size_t)schedule->T);
     TrainPlan plan = {steps, rate, 0.1, weight, TRAIN_ROWS, 1, NULL, NULL};
     double loss;
-    train_usual_weight(weight, schedule);
+    train_usual_weight(weight, schedule, 1);
     loss = train_weighted(net, w, schedule, &plan, seed);
     free(weight);
     return loss;

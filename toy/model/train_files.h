@@ -17,8 +17,8 @@ static inline void training_text(char text[ST_TEXT], const char *model, const Re
     if (r->micro != r->rows) {
         snprintf(micro, sizeof micro, " by %d", r->micro);
     }
-    if (snprintf(text, ST_TEXT, "%s, %d steps of %d%s, rate %g, forget %g, data %08x", model, r->steps, r->rows, micro,
-                 r->rate, r->forget, (unsigned)data) >= ST_TEXT) {
+    if (snprintf(text, ST_TEXT, "%s, %d steps of %d%s, rate %g, drop %g, weight %d, data %08x", model, r->steps,
+                 r->rows, micro, r->rate, r->forget, r->power, (unsigned)data) >= ST_TEXT) {
         DIE("training: the text '%.60s...' is longer than %d bytes; shorten the name of the model", text, ST_TEXT - 1);
     }
 }
