@@ -91,18 +91,26 @@ folder_of() {
     done
 }
 
-# The default run of a chapter, at most once for each build of it: numbers in build/full/ch09.txt, files in build/full/ch09/.
+# A run of a chapter is its name, and perhaps one of its options: ch05 is build/ch05, ch05-images is build/ch05 --images.
+run_chapter() {
+    echo "${1%%-*}"
+}
+run_option() {
+    case $1 in *-*) echo "--${1#*-}" ;; esac
+}
+# A full run, at most once for each build of its chapter: numbers in build/full/ch09.txt, files in build/full/ch09/.
 # It may cost 90 seconds of processor time: half a minute on two processors, with room for a slow machine.
 full_run() {
     full=$BUILD/full/$1
-    build "$BUILD/$1" || return 1
+    full_program=$BUILD/$(run_chapter "$1")
+    build "$full_program" || return 1
     mkdir -p "$BUILD/full"
     lock "$full.lock"
     full_status=0
-    if ! [ -f "$full.txt" ] || ! [ "$full.txt" -nt "$BUILD/$1" ]; then
+    if ! [ -f "$full.txt" ] || ! [ "$full.txt" -nt "$full_program" ]; then
         rm -rf "$full" "$full.txt"
         mkdir -p "$full"
-        if limit 90 "$BUILD/$1" --out "$full" >"$full.new" 2>"$full.err" </dev/null; then
+        if limit 90 "$full_program" $(run_option "$1") --out "$full" >"$full.new" 2>"$full.err" </dev/null; then
             mv "$full.new" "$full.txt"
         else
             full_status=1

@@ -5,8 +5,7 @@
 // Then the mistakes: gradients of shared nodes, a batch that is cut, weights, and guidance, which magnifies errors.
 #include "../../ref/show/cli.h"
 #include "../../toy/model/hand.h"
-#include "../../toy/model/mlp.h"
-#include "../../toy/model/train.h"
+#include "../../toy/model/sizes.h"
 #include "../../toy/world/guided_line.h"
 #include "../../toy/world/guided_ring.h"
 #include "../../toy/world/ring_exam.h"
@@ -149,12 +148,16 @@ int main(int argc, char **argv) {
     static const int level[4] = {0, 2, 8, 15};
     static Curve curve;
     static Mark mark[CELLS], other[CELLS];
-    int seeds = 1, wrong = 0;
+    int seeds = 1, images = 0, wrong = 0;
     const char *out = NULL;
     double share[3][SCALES], error;
     Option options[] = {OPT_SEED(&seed), OPT_QUICK(&quick), OPT_OUT(&out),
+                        OPT_FLAG("images", &images, "one training in worlds of 2 to 3,072 numbers a sample"),
                         OPT_INT("seeds", &seeds, 1, 20, "how many seeds section 2 trains with, for the range")};
     cli_parse(argc, argv, "learning to denoise: a network against the exact denoiser", options, COUNT(options));
+    if (images) {
+        return size_table(quick, out, seed);
+    }
     int steps = quick ? 120 : 9600, samples = quick ? 40 : 1500, line = quick ? 200 : 10000, fit = quick ? 200 : 4096;
     ring = ring_new();
     world = ring_world(&ring, NULL); // no reward in this chapter
