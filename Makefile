@@ -130,7 +130,7 @@ help: build/nvcc.txt
 	@echo '  make mutants      break the formulas on purpose; a test must notice each time'
 	@echo '  make bits         one hash for every compiler, level and thread count'
 	@echo '  make expect       compare the --quick output of every chapter with tests/expect/'
-	@echo '  make san          the unit tests under the address and undefined-behaviour sanitizers'
+	@echo '  make san          the unit tests in double, under the address and undefined-behaviour sanitizers'
 	@echo '  make bench        speed of the matrix product beside the peak of this machine, as JSON lines'
 	@echo '  make seeds        chapter 1 with seeds 1 to 5, as data/bench/ch01_seeds.tsv'
 	@echo '  make pictures     draw the pictures of the chapters again'
@@ -230,7 +230,7 @@ test:
 claims bits expect mutants:
 	@sh tests/$@.sh
 san:
-	@sh tests/run.sh sanitizers
+	@sh tests/run.sh unit-double
 # Chapter 1 with five seeds: the rows of data/bench/ch01_seeds.tsv.
 seeds: $(BUILD)/ch01
 	@mkdir -p $(BUILD)/seeds
