@@ -73,6 +73,11 @@ static Choice read_choice(int argc, char **argv) {
         fprintf(stderr, "train_images: --resume goes on and --restart begins again; give one of them\n");
         exit(2);
     }
+    if (o.files > 0 && o.world != WORLD_IDX && o.world != WORLD_CIFAR) {
+        fprintf(stderr, "train_images: the world %s brings its own data; leave out '%s'\n", any_world_names[o.world],
+                o.file[0]);
+        exit(2);
+    }
     d = &world_defaults[o.world];
     o.net = o.net != NET_AUTO ? o.net : d->unet ? NET_UNET : NET_MLP;
     unet = o.net == NET_UNET;
