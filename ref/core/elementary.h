@@ -239,19 +239,27 @@ static inline double e_logsumexp(const double *v, size_t n) {
 
 // ---- in the precision of the networks ----------------------------------------------------------------------------
 
+// yes ? a : b, chosen by a mask of bits.  Written with ?: and a constant, gcc takes two paths, one of them worked out in
+// advance, and does not vectorise the loop around them.
+static inline float float_choose(int yes, float a, float b) {
+    FloatBits p, q;
+    uint32_t mask = 0u - (uint32_t)yes;
+    p.f = a;
+    q.f = b;
+    q.u = (p.u & mask) | (q.u & ~mask);
+    return q.f;
+}
+
 // e^x in float without branches (a loop over it vectorises); with -Dreal=double it is e_exp.
 static inline real r_exp(real x_) {
-    float x, low, high, n, r, p;
+    float x, n, r, p;
     FloatBits s;
     if (sizeof(real) == sizeof(double)) {
         return (real)e_exp((double)x_);
     }
     x = (float)x_;
-    // Two selections side by side.  Written one after the other gcc turns them into jumps, the loop around stays
-    // scalar, and SiLU takes seven times as long.
-    low = x < -87.0f ? -87.0f : x;
-    high = x > 88.0f ? 88.0f : x;
-    x = x < 0 ? low : high;
+    x = float_choose(x < -87.0f, -87.0f, x);
+    x = float_choose(x > 88.0f, 88.0f, x);
     s.f = x * 1.44269504f + 12582912.0f; // 1.5 * 2^23: the low bits of s now hold the nearest integer
     n = s.f - 12582912.0f;
     r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
