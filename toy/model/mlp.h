@@ -30,8 +30,9 @@ typedef struct {
     unsigned stamp;
     real *x, *t;
     int *c;
-    real *in, *z[MLP_MAX_HIDDEN], *h[MLP_MAX_HIDDEN], *F;
-    real *shard; // MLP_SHARDS x np gradient buffers
+    real *in, *h[MLP_MAX_HIDDEN], *slope[MLP_MAX_HIDDEN], *F;      // slope: dh/dz, all that backward needs of z
+    real *packed[MLP_MAX_HIDDEN + 1], *turned[MLP_MAX_HIDDEN + 1]; // the weights as panels of gemm.h: W, and W'
+    real *shard;                                                   // MLP_SHARDS x np gradient buffers
 } Mlp;
 
 static inline int mlp_fan_in(const Mlp *m, int l) {
@@ -70,7 +71,7 @@ static inline void mlp_reserve(Mlp *m, int n) {
     m->in = (real *)xrealloc(m->in, rows * (size_t)(m->dim + m->embed), sizeof(real));
     m->F = (real *)xrealloc(m->F, rows * (size_t)m->out, sizeof(real));
     for (l = 0; l < m->layers; l++) {
-        m->z[l] = (real *)xrealloc(m->z[l], rows * (size_t)m->hidden, sizeof(real));
+        m->slope[l] = (real *)xrealloc(m->slope[l], rows * (size_t)m->hidden, sizeof(real));
         m->h[l] = (real *)xrealloc(m->h[l], rows * (size_t)m->hidden, sizeof(real));
     }
 }
@@ -96,13 +97,13 @@ static inline void mlp_forward_rows(Mlp *m, const real *p, int from, int to) {
     }
     for (l = 0; l <= m->layers; l++) {
         const real *x = l == 0 ? m->in + (size_t)from * in : m->h[l - 1] + (size_t)from * m->hidden;
-        real *y = l == m->layers ? m->F + (size_t)from * m->out : m->z[l] + (size_t)from * m->hidden;
-        linear_forward(y, x, p + m->W[l], p + m->b[l], n, mlp_fan_in(m, l), mlp_fan_out(m, l));
+        real *y = l == m->layers ? m->F + (size_t)from * m->out : m->slope[l] + (size_t)from * m->hidden;
+        gemm_packed(y, x, m->packed[l], p + m->b[l], n, mlp_fan_out(m, l), mlp_fan_in(m, l));
         if (l == 0) {
             prompt_forward(y, p + m->table, m->c + from, n, m->prompts, m->hidden);
         }
         if (l < m->layers) {
-            silu_forward(m->h[l] + (size_t)from * m->hidden, y, (size_t)n * (size_t)m->hidden);
+            silu_forward_slope(m->h[l] + (size_t)from * m->hidden, y, y, (size_t)n * (size_t)m->hidden);
         }
     }
 }
@@ -140,8 +141,11 @@ static inline int mlp_kept(const Mlp *m, const real *x, const real *t, const int
 
 static inline void mlp_fill(Net *net, const real *x, const real *t, const int *c, int n) {
     Mlp *m = (Mlp *)net->self;
-    int blocks = (n + MLP_BLOCK - 1) / MLP_BLOCK, q;
+    int blocks = (n + MLP_BLOCK - 1) / MLP_BLOCK, q, l;
     mlp_keep_inputs(m, x, t, c, n, net->stamp);
+    for (l = 0; l <= m->layers; l++) {
+        gemm_pack_all(m->packed[l], net->p + m->W[l], 0, mlp_fan_out(m, l), mlp_fan_in(m, l));
+    }
     OMP(parallel for schedule(static) if (blocks > 1))
     for (q = 0; q < blocks; q++) {
         int to = (q + 1) * MLP_BLOCK < n ? (q + 1) * MLP_BLOCK : n;
@@ -166,8 +170,9 @@ static inline void mlp_forward(Net *net, real *y, const real *x, const real *t, 
     }
 }
 
-// Rows from..to-1 backward through all layers.  g: np gradients to add to, or NULL.  dx as in Net.
-static inline void mlp_backward_rows(Mlp *m, const real *p, real *g, real *dx, const real *dy, int from, int to,
+// Rows from..to-1 backward through all layers.  g: np gradients, or NULL; the first block of a shard writes the
+// gradients of the weights, the others add.  dx as in Net.
+static inline void mlp_backward_rows(Mlp *m, real *g, int add, real *dx, const real *dy, int from, int to,
                                      real *scratch) {
     int in = m->dim + m->embed, n = to - from, wide = in > m->hidden ? in : m->hidden, l, i, j;
     real *d = scratch, *below = scratch + (size_t)MLP_BLOCK * (wide > m->out ? wide : m->out);
@@ -183,15 +188,23 @@ static inline void mlp_backward_rows(Mlp *m, const real *p, real *g, real *dx, c
     }
     for (l = m->layers; l >= 0; l--) {
         const real *x = l == 0 ? m->in + (size_t)from * in : m->h[l - 1] + (size_t)from * m->hidden;
-        int fan_in = mlp_fan_in(m, l), fan_out = mlp_fan_out(m, l), need_input = l > 0 || dx != NULL;
+        int fan_in = mlp_fan_in(m, l), fan_out = mlp_fan_out(m, l);
         real *swap = d;
+        if (g != NULL) {
+            gemm(g + m->W[l], x, 1, d, 0, NULL, add, fan_in, fan_out, n);
+            sum_rows(g + m->b[l], d, n, fan_out);
+        }
         if (l == 0 && g != NULL) {
             prompt_backward(g + m->table, d, m->c + from, n, m->prompts, m->hidden);
         }
-        linear_backward(need_input ? below : NULL, g != NULL ? g + m->W[l] : NULL, g != NULL ? g + m->b[l] : NULL, d, x,
-                        p + m->W[l], n, fan_in, fan_out);
+        if (l > 0 || dx != NULL) {
+            gemm_packed(below, d, m->turned[l], NULL, n, fan_in, fan_out);
+        }
         if (l > 0) {
-            silu_backward(below, below, m->z[l - 1] + (size_t)from * m->hidden, (size_t)n * (size_t)m->hidden);
+            const real *slope = m->slope[l - 1] + (size_t)from * m->hidden;
+            for (i = 0; i < n * m->hidden; i++) {
+                below[i] *= slope[i];
+            }
         }
         d = below;
         below = swap;
@@ -203,34 +216,64 @@ static inline void mlp_backward_rows(Mlp *m, const real *p, real *g, real *dx, c
     }
 }
 
+// Gradients that are only ever added to start from zero.
+static inline void mlp_clear(const Mlp *m, real *g) {
+    int l;
+    for (l = 0; l <= m->layers; l++) {
+        memset(g + m->b[l], 0, (size_t)mlp_fan_out(m, l) * sizeof(real));
+    }
+    memset(g + m->table, 0, (size_t)(m->prompts + 1) * (size_t)m->hidden * sizeof(real));
+}
+
+// g += shard 0 + shard 1 + ..., in this order; the sum is made in shard 0.
+static inline void mlp_sum_shards(real *g, real *shard, int shards, size_t np) {
+    int pieces = 16, piece;
+    OMP(parallel for schedule(static))
+    for (piece = 0; piece < pieces; piece++) {
+        size_t from = np * (size_t)piece / (size_t)pieces, to = np * (size_t)(piece + 1) / (size_t)pieces, i;
+        int q;
+        for (q = 1; q < shards; q++) {
+            const real *more = shard + (size_t)q * np;
+            SIMD
+            for (i = from; i < to; i++) {
+                shard[i] += more[i];
+            }
+        }
+        SIMD
+        for (i = from; i < to; i++) {
+            g[i] += shard[i];
+        }
+    }
+}
+
 static inline void mlp_backward(Net *net, real *dx, const real *dy, const real *x, const real *t, const int *c, int n) {
     Mlp *m = (Mlp *)net->self;
-    size_t np = net->np, i;
-    int in = m->dim + m->embed, wide = in > m->hidden ? in : m->hidden, blocks = (n + MLP_BLOCK - 1) / MLP_BLOCK, q;
+    size_t np = net->np;
+    int in = m->dim + m->embed, wide = in > m->hidden ? in : m->hidden, blocks = (n + MLP_BLOCK - 1) / MLP_BLOCK;
+    int shards = blocks < MLP_SHARDS ? blocks : MLP_SHARDS, q, l;
     wide = wide > m->out ? wide : m->out;
     if (!mlp_kept(m, x, t, c, n, net->stamp)) {
         mlp_fill(net, x, t, c, n);
     }
+    for (l = dx != NULL ? 0 : 1; l <= m->layers; l++) {
+        gemm_pack_all(m->turned[l], net->p + m->W[l], 1, mlp_fan_in(m, l), mlp_fan_out(m, l));
+    }
     OMP(parallel for schedule(static))
-    for (q = 0; q < MLP_SHARDS; q++) { // shard q owns the blocks q, q + MLP_SHARDS, ...
+    for (q = 0; q < shards; q++) { // shard q owns the blocks q, q + MLP_SHARDS, ...
         real *g = net->g != NULL ? m->shard + (size_t)q * np : NULL;
         real *scratch = NEW(real, (size_t)2 * MLP_BLOCK * (size_t)wide);
         int k;
         if (g != NULL) {
-            memset(g, 0, np * sizeof(real));
+            mlp_clear(m, g);
         }
         for (k = q; k < blocks; k += MLP_SHARDS) {
             int to = (k + 1) * MLP_BLOCK < n ? (k + 1) * MLP_BLOCK : n;
-            mlp_backward_rows(m, net->p, g, dx, dy, k * MLP_BLOCK, to, scratch);
+            mlp_backward_rows(m, g, k > q, dx, dy, k * MLP_BLOCK, to, scratch);
         }
         free(scratch);
     }
-    for (i = 0; i < np && net->g != NULL; i++) {
-        real sum = m->shard[i];
-        for (q = 1; q < MLP_SHARDS; q++) {
-            sum += m->shard[(size_t)q * np + i];
-        }
-        net->g[i] += sum;
+    if (net->g != NULL && n > 0) {
+        mlp_sum_shards(net->g, m->shard, shards, np);
     }
 }
 
@@ -238,8 +281,12 @@ static inline void mlp_release(Net *net) {
     Mlp *m = (Mlp *)net->self;
     int l;
     for (l = 0; l < m->layers; l++) {
-        free(m->z[l]);
+        free(m->slope[l]);
         free(m->h[l]);
+    }
+    for (l = 0; l <= m->layers; l++) {
+        free(m->packed[l]);
+        free(m->turned[l]);
     }
     free(m->alpha);
     free(m->sigma);
@@ -288,6 +335,10 @@ static inline Net mlp_new(int dim, int out, int hidden, int layers, int prompts,
     }
     net = net_new(dim, out, mlp_place(m));
     m->shard = NEW(real, (size_t)MLP_SHARDS * net.np);
+    for (l = 0; l <= layers; l++) {
+        m->packed[l] = NEW(real, gemm_packed_size(mlp_fan_out(m, l), mlp_fan_in(m, l)));
+        m->turned[l] = NEW(real, gemm_packed_size(mlp_fan_in(m, l), mlp_fan_out(m, l)));
+    }
     for (l = 0; l < layers; l++) {
         linear_init(net.p + m->W[l], mlp_fan_in(m, l), mlp_fan_out(m, l), seed, 900 + (uint64_t)l);
     }
