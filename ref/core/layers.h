@@ -15,22 +15,17 @@ static inline void linear_forward(real *y, const real *x, const real *W, const r
     gemm_nn(y, x, W, b, n, out, in);
 }
 
-// sum[j] += sum over rows of dy[row][j].   dy (n x width).
-static inline void sum_rows(real *sum, const real *dy, int n, int width) {
-    int i, j;
-    for (i = 0; i < n; i++) {
-        for (j = 0; j < width; j++) {
-            sum[j] += dy[(size_t)i * width + j];
-        }
-    }
-}
-
 // y = x W + b.   dW += x' dy,   db += sum over rows of dy,   dx = dy W' (dx may be NULL; so may dW with db).
 static inline void linear_backward(real *dx, real *dW, real *db, const real *dy, const real *x, const real *W, int n,
                                    int in, int out) {
+    int i, j;
     if (dW != NULL) {
         gemm_tn(dW, x, dy, in, out, n);
-        sum_rows(db, dy, n, out);
+        for (i = 0; i < n; i++) {
+            for (j = 0; j < out; j++) {
+                db[j] += dy[(size_t)i * out + j];
+            }
+        }
     }
     if (dx != NULL) {
         gemm_nt(dx, dy, W, n, in, out);
