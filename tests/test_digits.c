@@ -214,7 +214,7 @@ static void test_hostile(void) {
     memcpy(t, text, size);
     write_all(bad_path, t, 1100000);
     load_outside(&message, &lines, bad_path);
-    CHECK(strstr(message, "larger than 1048576 bytes") != NULL, "oversized: %s", message);
+    CHECK(strstr(message, "larger than the 1048576 bytes") != NULL, "oversized: %s", message);
     free((void *)message);
     refuses("oversized", bad_path, 0);
     free(t);

@@ -221,6 +221,13 @@ static void test_bits(void) {
     net_changed(&u.net);
     net_changed(&v.net);
     net_zero_grad(&u.net);
+    u.net.forward(&u.net, one, u.x, u.t, u.c, MOST); // kept ...
+    for (size_t i = 0; i < u.net.np; i++) {
+        u.net.p[i] += v.net.p[i];
+        v.net.p[i] = u.net.p[i];
+    }
+    net_changed(&u.net); // ... but out of date
+    net_changed(&v.net);
     u.net.backward(&u.net, NULL, u.dy, u.x, u.t, u.c, MOST);
     v.net.backward(&v.net, NULL, u.dy, u.x, u.t, u.c, MOST);
     CHECK(memcmp(u.net.g, v.net.g, u.net.np * sizeof(real)) == 0, "new parameters, old activations");

@@ -162,7 +162,7 @@ static inline void conv_tile(real *y, const size_t *to, const real *start, const
                              const real *RESTRICT x, const size_t *from, const Taps *taps, const real *RESTRICT panel) {
     real sum[TILE_ROWS][TILE_COLS];
     size_t at[TILE_ROWS];
-    int r, c, t, k;
+    int r, c, t;
     for (r = 0; r < TILE_ROWS; r++) {
         at[r] = from[r];
         for (c = 0; c < TILE_COLS; c++) {
@@ -170,11 +170,7 @@ static inline void conv_tile(real *y, const size_t *to, const real *start, const
         }
     }
     for (t = 0; t < taps->count; t++) {
-        const real *RESTRICT a = x + taps->a[t], *RESTRICT w = panel + taps->b[t] * TILE_COLS;
-        int depth = taps->depth;
-        for (k = 0; k < depth; k++) {
-            TILE_STEP(sum, TILE_ROWS, a[at[i] + (size_t)k], w[(size_t)k * TILE_COLS + (size_t)j]);
-        }
+        TILE_RUN(sum, taps->depth, x + taps->a[t], at, 1, panel + taps->b[t] * TILE_COLS);
     }
     for (r = 0; r < TILE_ROWS; r++) {
         real *row = y + to[r];

@@ -239,8 +239,8 @@ static inline double e_logsumexp(const double *v, size_t n) {
 
 // ---- in the precision of the networks ----------------------------------------------------------------------------
 
-// yes ? a : b, chosen by a mask of bits.  Written with ?: and a constant, gcc takes two paths, one of them worked out in
-// advance, and does not vectorise the loop around them.
+// yes ? a : b, chosen by a mask of bits.  Written with ?: and a constant, gcc takes two paths, one of them worked out
+// in advance, and does not vectorise the loop around them.
 static inline float float_choose(int yes, float a, float b) {
     FloatBits p, q;
     uint32_t mask = 0u - (uint32_t)yes;

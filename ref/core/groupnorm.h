@@ -100,13 +100,25 @@ static inline void groupnorm_naive_backward(real *dx, real *dgain, real *dshift,
 
 // ---- forward -------------------------------------------------------------------------------------------------------
 
-// Of each of `cols` channels of one image: the sum over pixels of u = x - around, or of u^2.
-static inline void groupnorm_sums(real sum[GROUPNORM_BLOCK], const real *RESTRICT x, const real around[GROUPNORM_BLOCK],
-                                  int pixels, int C, int cols, int square) {
-    int p, c;
+// group[c] = the group of channel c0 + c, c < cols, for groups of `per` channels: counted, because divisions would cost
+// more than the pixels of a small image.
+static inline void groupnorm_groups(int group[GROUPNORM_BLOCK], int c0, int cols, int per) {
+    int g = c0 / per, left = (g + 1) * per - c0, c;
     for (c = 0; c < cols; c++) {
-        sum[c] = 0;
+        group[c] = g;
+        left--;
+        if (left == 0) {
+            g++;
+            left = per;
+        }
     }
+}
+
+// Of each of `cols` channels of one image: the sum over pixels of u = x - around, or of u^2.
+static inline void groupnorm_sums(real *RESTRICT sum, const real *RESTRICT x, const real *RESTRICT around, int pixels,
+                                  int C, int cols, int square) {
+    int p, c;
+    memset(sum, 0, (size_t)cols * sizeof(real));
     for (p = 0; p < pixels; p++) {
         const real *RESTRICT from = x + (size_t)p * C;
         if (square) {
@@ -129,19 +141,19 @@ static inline void groupnorm_sums(real sum[GROUPNORM_BLOCK], const real *RESTRIC
 static inline void groupnorm_statistics(real *mean, real *rstd, const real *x, int pixels, int C, int G) {
     real sum[GROUPNORM_BLOCK], around[GROUPNORM_BLOCK];
     double count = (double)pixels * (C / G), total = 0;
-    int per = C / G, square, c0, c;
+    int group[GROUPNORM_BLOCK], per = C / G, square, c0, c;
     for (square = 0; square < 2; square++) {
         for (c0 = 0; c0 < C; c0 += GROUPNORM_BLOCK) {
             int cols = C - c0 < GROUPNORM_BLOCK ? C - c0 : GROUPNORM_BLOCK;
+            groupnorm_groups(group, c0, cols, per);
             for (c = 0; c < cols; c++) {
-                int g = (c0 + c) / per;
-                around[c] = square ? mean[g] : x[g * per];
+                around[c] = square ? mean[group[c]] : x[group[c] * per];
             }
             groupnorm_sums(sum, x + c0, around, pixels, C, cols, square);
             for (c = 0; c < cols; c++) {
-                int g = (c0 + c) / per;
+                int g = group[c];
                 total += (double)sum[c];
-                if ((c0 + c + 1) % per != 0) {
+                if (c0 + c + 1 < (g + 1) * per) {
                     continue;
                 }
                 if (square) {
@@ -155,11 +167,23 @@ static inline void groupnorm_statistics(real *mean, real *rstd, const real *x, i
     }
 }
 
+// The numbers of channels c0 .. c0 + cols - 1, for z = (x - mu) scale + add.
+static inline void groupnorm_line(real *mu, real *scale, real *add, const real *mean, const real *rstd,
+                                  const real *gain, const real *shift, int c0, int cols, int per) {
+    int group[GROUPNORM_BLOCK], c;
+    groupnorm_groups(group, c0, cols, per);
+    for (c = 0; c < cols; c++) {
+        mu[c] = mean[group[c]];
+        scale[c] = rstd[group[c]] * gain[c0 + c];
+        add[c] = shift[c0 + c];
+    }
+}
+
 // x (n x H x W x C); y (n x (H + 2 border) x (W + 2 border) x C), its border, if there is one, is written as zeros;
 // mean, rstd (n x G), kept for backward; gain, shift (C).
 static inline void groupnorm_forward(real *y, real *mean, real *rstd, const real *x, const real *gain,
                                      const real *shift, int n, int H, int W, int C, int G, int border, int silu) {
-    int per = C / G, b, c0, c, i, j;
+    int b, c0, c, i, j;
     groupnorm_check(H, W, C, G, border);
     for (b = 0; b < n; b++, mean += G, rstd += G, x += (size_t)H * W * C) {
         real *image = y + (size_t)b * (H + 2 * border) * (W + 2 * border) * C;
@@ -170,11 +194,7 @@ static inline void groupnorm_forward(real *y, real *mean, real *rstd, const real
         for (c0 = 0; c0 < C; c0 += GROUPNORM_BLOCK) {
             real mu[GROUPNORM_BLOCK], scale[GROUPNORM_BLOCK], add[GROUPNORM_BLOCK];
             int cols = C - c0 < GROUPNORM_BLOCK ? C - c0 : GROUPNORM_BLOCK;
-            for (c = 0; c < cols; c++) {
-                mu[c] = mean[(c0 + c) / per];
-                scale[c] = rstd[(c0 + c) / per] * gain[c0 + c];
-                add[c] = shift[c0 + c];
-            }
+            groupnorm_line(mu, scale, add, mean, rstd, gain, shift, c0, cols, C / G);
             for (i = 0; i < H; i++) {
                 for (j = 0; j < W; j++) {
                     const real *RESTRICT from = x + ((size_t)i * W + j) * C + c0;
@@ -207,16 +227,13 @@ static inline size_t groupnorm_scratch(int H, int W, int C, int G) {
 // One image, channels c0 .. c0 + cols - 1: dz = dy dy/dz into dz, and per channel the sums of dz and of dz (x - mean).
 static inline void groupnorm_dz(real *RESTRICT dz, real sum_d[GROUPNORM_BLOCK], real sum_du[GROUPNORM_BLOCK],
                                 const real *RESTRICT dy, const real *RESTRICT x, const real *mean, const real *rstd,
-                                const real *gain, const real *shift, int pixels, int C, int per, int c0, int silu) {
+                                const real *gain, const real *shift, int pixels, int C, int per, int c0, int cols,
+                                int silu) {
     real mu[GROUPNORM_BLOCK], scale[GROUPNORM_BLOCK], add[GROUPNORM_BLOCK];
-    int cols = C - c0 < GROUPNORM_BLOCK ? C - c0 : GROUPNORM_BLOCK, p, c;
-    for (c = 0; c < cols; c++) {
-        mu[c] = mean[(c0 + c) / per];
-        scale[c] = rstd[(c0 + c) / per] * gain[c0 + c];
-        add[c] = shift[c0 + c];
-        sum_d[c] = 0;
-        sum_du[c] = 0;
-    }
+    int p, c;
+    groupnorm_line(mu, scale, add, mean, rstd, gain, shift, c0, cols, per);
+    memset(sum_d, 0, (size_t)cols * sizeof(real));
+    memset(sum_du, 0, (size_t)cols * sizeof(real));
     for (p = 0; p < pixels; p++) {
         size_t at = (size_t)p * C + (size_t)c0;
         if (silu) {
@@ -249,23 +266,24 @@ static inline void groupnorm_backward(real *dx, real *dgain, real *dshift, const
     size_t numbers = (size_t)H * W * C;
     real *mean_d = scratch + numbers, *mean_du = mean_d + G; // of the groups
     double count = (double)H * W * (C / G);
-    int pixels = H * W, per = C / G, b, c0, c, p;
+    int group[GROUPNORM_BLOCK], pixels = H * W, per = C / G, b, c0, c, p;
     groupnorm_check(H, W, C, G, 0);
     for (b = 0; b < n; b++, mean += G, rstd += G, x += numbers, dy += numbers, dx += numbers) {
         double total_d = 0, total_du = 0;
         for (c0 = 0; c0 < C; c0 += GROUPNORM_BLOCK) {
             real sum_d[GROUPNORM_BLOCK], sum_du[GROUPNORM_BLOCK];
             int cols = C - c0 < GROUPNORM_BLOCK ? C - c0 : GROUPNORM_BLOCK;
-            groupnorm_dz(scratch, sum_d, sum_du, dy, x, mean, rstd, gain, shift, pixels, C, per, c0, silu);
+            groupnorm_groups(group, c0, cols, per);
+            groupnorm_dz(scratch, sum_d, sum_du, dy, x, mean, rstd, gain, shift, pixels, C, per, c0, cols, silu);
             for (c = 0; c < cols; c++) {
-                int g = (c0 + c) / per;
+                int g = group[c];
                 total_d += (double)gain[c0 + c] * (double)sum_d[c];
                 total_du += (double)gain[c0 + c] * (double)sum_du[c];
                 if (dgain != NULL) {
                     dgain[c0 + c] += sum_du[c] * rstd[g];
                     dshift[c0 + c] += sum_d[c];
                 }
-                if ((c0 + c + 1) % per == 0) {
+                if (c0 + c + 1 == (g + 1) * per) {
                     mean_d[g] = (real)(total_d / count);
                     mean_du[g] = (real)(total_du / count);
                     total_d = total_du = 0;
@@ -275,8 +293,9 @@ static inline void groupnorm_backward(real *dx, real *dgain, real *dshift, const
         for (c0 = 0; c0 < C; c0 += GROUPNORM_BLOCK) { // with h = u rstd: dx += dz (rstd gain) - (slope u + level)
             real mu[GROUPNORM_BLOCK], scale[GROUPNORM_BLOCK], slope[GROUPNORM_BLOCK], level[GROUPNORM_BLOCK];
             int cols = C - c0 < GROUPNORM_BLOCK ? C - c0 : GROUPNORM_BLOCK;
+            groupnorm_groups(group, c0, cols, per);
             for (c = 0; c < cols; c++) {
-                int g = (c0 + c) / per;
+                int g = group[c];
                 mu[c] = mean[g];
                 scale[c] = rstd[g] * gain[c0 + c];
                 slope[c] = rstd[g] * rstd[g] * rstd[g] * mean_du[g];

@@ -112,7 +112,7 @@ static inline void wino_patch_in(real *v, size_t point, const real *d, size_t ro
     }
 }
 
-// y (2x2 pixels, lines `row` apart) = start + A' m A (+ plus).  half: 8 C numbers.
+// y (2x2 pixels, lines `row` apart) = start + A' m A (+ plus, which needs a start).  half: 10 C numbers.
 static inline void wino_patch_out(real *y, size_t row, const real *m, size_t point, const real *start, size_t srow,
                                   size_t spixel, const real *plus, int C, real *half) {
     int x, r, c;
@@ -127,18 +127,29 @@ static inline void wino_patch_out(real *y, size_t row, const real *m, size_t poi
         }
     }
     for (r = 0; r < 2; r++) {
-        const real *h = half + 4 * r * C;
+        const real *RESTRICT h = half + 4 * r * C;
+        real *RESTRICT left = half + 8 * C, *RESTRICT right = left + C;
+        SIMD
+        for (c = 0; c < C; c++) {
+            left[c] = h[c] + h[C + c] + h[2 * C + c];
+            right[c] = h[C + c] - h[2 * C + c] - h[3 * C + c];
+        }
         for (x = 0; x < 2; x++) {
-            const real *begun = start == NULL ? NULL : start + (size_t)r * srow + (size_t)x * spixel;
             real *to = y + (size_t)r * row + (size_t)(x * C);
-            real sign = x == 0 ? (real)1 : (real)-1;
-            for (c = 0; c < C; c++) {
-                real sum = h[(x == 0 ? 0 : C) + c] + sign * h[(x == 0 ? C : 2 * C) + c] +
-                           sign * h[(x == 0 ? 2 * C : 3 * C) + c];
-                to[c] = begun == NULL ? sum : begun[c] + sum;
-            }
-            for (c = 0; c < C && plus != NULL; c++) {
-                to[c] += plus[c];
+            const real *sum = x == 0 ? left : right;
+            const real *begun = start == NULL ? NULL : start + (size_t)r * srow + (size_t)x * spixel;
+            if (start != NULL && plus != NULL) { // start may be y itself
+                SIMD
+                for (c = 0; c < C; c++) {
+                    to[c] = (begun[c] + sum[c]) + plus[c];
+                }
+            } else if (start != NULL) {
+                SIMD
+                for (c = 0; c < C; c++) {
+                    to[c] = begun[c] + sum[c];
+                }
+            } else {
+                memcpy(to, sum, (size_t)C * sizeof(real));
             }
         }
     }

@@ -63,6 +63,16 @@ static inline uint64_t get_le(const unsigned char *p, int count) {
     return value;
 }
 
+// High byte first (IDX).
+static inline uint64_t get_be(const unsigned char *p, int count) {
+    uint64_t value = 0;
+    int i;
+    for (i = 0; i < count; i++) {
+        value = value << 8 | p[i];
+    }
+    return value;
+}
+
 // Numbers as IEEE bits, low byte first on every machine.
 static inline void bytes_f32(Bytes *b, float x) {
     uint32_t u;

@@ -175,11 +175,12 @@ static inline Image image_shrink(const Image *from, int scale) {
     return m;
 }
 
-// A grey picture of w x h numbers, row by row: lo is black, hi is white, values outside are cut.
-static inline Image image_grey(const real *v, int w, int h, double lo, double hi) {
-    Image m = image_new(w, h, 1);
-    int i;
-    for (i = 0; i < w * h; i++) {
+// A picture of w x h pixels of numbers, row by row, `channels` (1 or 3) numbers a pixel: lo is black, hi is white or
+// full colour, values outside are cut and NaN is black.
+static inline Image image_real(const real *v, int w, int h, int channels, double lo, double hi) {
+    Image m = image_new(w, h, channels);
+    size_t i, n = image_bytes(&m);
+    for (i = 0; i < n; i++) {
         double t = ((double)v[i] - lo) / (hi - lo);
         t = t > 0 ? (t < 1 ? t : 1) : 0;
         m.pixels[i] = (unsigned char)(255 * t + 0.5);
@@ -187,17 +188,27 @@ static inline Image image_grey(const real *v, int w, int h, double lo, double hi
     return m;
 }
 
-// n pictures of w x h numbers side by side, `columns` in a row, one pixel of mid grey between them.
-static inline Image image_sheet(const real *v, int n, int w, int h, int columns, double lo, double hi) {
+static inline Image image_grey(const real *v, int w, int h, double lo, double hi) {
+    return image_real(v, w, h, 1, lo, hi);
+}
+
+// n such pictures side by side, `columns` in a row, one pixel of mid grey between them.
+static inline Image image_tiles(const real *v, int n, int w, int h, int channels, int columns, double lo, double hi) {
     int rows = (n + columns - 1) / columns, i;
-    Image m = image_new(columns * (w + 1) - 1, rows * (h + 1) - 1, 1);
+    size_t numbers = size_mul(size_mul((size_t)w, (size_t)h), (size_t)channels);
+    Image m = image_new(columns * (w + 1) - 1, rows * (h + 1) - 1, channels);
     image_fill(&m, rgb(96, 96, 96));
     for (i = 0; i < n; i++) {
-        Image one = image_grey(v + (size_t)i * (size_t)w * (size_t)h, w, h, lo, hi);
+        Image one = image_real(v + (size_t)i * numbers, w, h, channels, lo, hi);
         image_blit(&m, &one, i % columns * (w + 1), i / columns * (h + 1), 1);
         image_free(&one);
     }
     return m;
+}
+
+// image_tiles in grey.
+static inline Image image_sheet(const real *v, int n, int w, int h, int columns, double lo, double hi) {
+    return image_tiles(v, n, w, h, 1, columns, lo, hi);
 }
 
 // ---- a window on the plane -------------------------------------------------------------------------------------
