@@ -45,6 +45,7 @@ static inline int bench_ascending(const void *a, const void *b) {
 
 #ifdef _OPENMP
 int omp_get_max_threads(void); // of omp.h, which is no header of C99
+void omp_set_num_threads(int threads);
 #endif
 
 // The threads that a parallel loop gets.
@@ -53,6 +54,13 @@ static inline int bench_threads(void) {
     return omp_get_max_threads();
 #else
     return 1;
+#endif
+}
+
+// For functions that are serial: the lines shall say one thread.
+static inline void bench_one_thread(void) {
+#ifdef _OPENMP
+    omp_set_num_threads(1);
 #endif
 }
 
@@ -131,12 +139,12 @@ static inline real bench_peak_loop(real factor, real shift, long repeats) {
 
 static volatile real bench_sink; // results go here, or a compiler may drop the work
 
-// GFLOP/s of `threads` threads, the best of 9 runs of about 10 ms.
+// GFLOP/s of `threads` threads, the best of 31 runs of about 5 ms.
 static inline double bench_peak(int threads) {
     double best = 0;
     long repeats = 2000000;
     int run, q;
-    for (run = 0; run < 9; run++) {
+    for (run = 0; run < 31; run++) {
         double start = bench_now(), rate;
         OMP(parallel for schedule(static, 1))
         for (q = 0; q < threads; q++) {
@@ -155,14 +163,20 @@ typedef struct {
     int runs;
 } BenchTime;
 
+// The first argument of a program, or 9.
+static inline int bench_runs(int argc, char **argv) {
+    int runs = argc > 1 ? atoi(argv[1]) : 9;
+    if (runs < 1 || runs > BENCH_MOST) {
+        DIE("bench: '%s' runs; 1..%d are possible", argv[1], BENCH_MOST);
+    }
+    return runs;
+}
+
 // The time of work(user), which is done `inner` times a run because one is too short for the clock.
 static inline BenchTime bench_time(void (*work)(void *), void *user, int runs, int inner) {
     double ms[BENCH_MOST];
     BenchTime t;
     int r, k;
-    if (runs < 1 || runs > BENCH_MOST) {
-        DIE("bench: %d runs; 1..%d are possible", runs, BENCH_MOST);
-    }
     for (r = -1; r < runs; r++) { // run -1 warms up
         double start = bench_now();
         for (k = 0; k < inner; k++) {

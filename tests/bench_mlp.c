@@ -53,7 +53,7 @@ static void sample_run(void *user) {
 }
 
 int main(int argc, char **argv) {
-    int runs = argc > 1 ? atoi(argv[1]) : 9;
+    int runs = bench_runs(argc, argv);
     const Mlp *m;
     double forward = 0, peak;
     char network[128];
