@@ -57,7 +57,7 @@ class UNet(nn.Module):
         wide = [width * m for m in mult]
         self.time1, self.time2 = nn.Linear(WAVES, TIME), nn.Linear(TIME, TIME)
         self.first = conv3(channels, width)
-        self.down, self.halve, self.up, self.double = (nn.ModuleList() for _ in range(4))
+        self.down, self.shrink, self.up, self.grow = (nn.ModuleList() for _ in range(4))
         now, skips = width, []
         for level, after in enumerate(wide):
             for _ in range(blocks):
@@ -65,14 +65,14 @@ class UNet(nn.Module):
                 now = after
                 skips.append(now)
             if level + 1 < len(wide):
-                self.halve.append(conv3(now, now, stride=2))
+                self.shrink.append(conv3(now, now, stride=2))
         self.middle1, self.attention, self.middle2 = Residual(now, now), Attention(now), Residual(now, now)
         for level, after in reversed(list(enumerate(wide))):
             for _ in range(blocks):
                 self.up.append(Residual(now + skips.pop(), after))
                 now = after
             if level > 0:
-                self.double.append(conv3(now, now))
+                self.grow.append(conv3(now, now))
         self.norm, self.last = nn.GroupNorm(GROUPS, now), conv3(now, channels)
         self.blocks = blocks
 
@@ -83,12 +83,12 @@ class UNet(nn.Module):
             h = block(h, time)
             kept.append(h)
             if number % self.blocks == 0 and number < len(self.down):
-                h = self.halve[number // self.blocks - 1](h)
+                h = self.shrink[number // self.blocks - 1](h)
         h = self.middle2(self.attention(self.middle1(h, time)), time)
         for number, block in enumerate(self.up, 1):
             h = block(torch.cat([h, kept.pop()], dim=1), time)
             if number % self.blocks == 0 and number < len(self.up):
-                h = self.double[number // self.blocks - 1](F.interpolate(h, scale_factor=2, mode="nearest"))
+                h = self.grow[number // self.blocks - 1](F.interpolate(h, scale_factor=2, mode="nearest"))
         return self.last(F.silu(self.norm(h)))
 
 
