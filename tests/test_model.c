@@ -64,8 +64,8 @@ static void check_gradients(Net *net, Case *u, const char *name) {
     free(dx);
 }
 
-// The MLP packs its weights, keeps slopes and computes gradients by columns.  One block of rows, layer by layer with the
-// plain pairs of layers.h, must give the same bits.
+// The MLP packs its weights, keeps slopes and computes gradients by columns.  One block of rows, layer by layer with
+// the plain pairs of layers.h, must give the same bits.
 static void test_mlp_plain(void) {
     enum { N = 61, IN = 5, WIDE = 37, OUT = 3, PROMPTS = 2 };
     Net net = mlp_new(IN, OUT, WIDE, 2, PROMPTS, NULL, 3);

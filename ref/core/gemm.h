@@ -6,8 +6,8 @@
 //
 // B is copied into panels of TILE_COLS columns, so that the inner loop reads it as one stream; then the register tile
 // of tile.h runs over the rows of C.  Weights that meet many blocks of rows are packed once (gemm_pack_all) and used as
-// panels (gemm_packed).  Every C[i][j] is one sum over k in increasing order, whatever the tile size, so the bits do not
-// depend on the compiler, the vector width or the blocking.  `make bench` measures it.
+// panels (gemm_packed).  Every C[i][j] is one sum over k in increasing order, whatever the tile size, so the bits do
+// not depend on the compiler, the vector width or the blocking.  `make bench` measures it.
 // A plain triple loop (gemm_naive) stays beside it as the reference of the tests.
 #ifndef TILT_GEMM_H
 #define TILT_GEMM_H

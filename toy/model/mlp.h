@@ -197,7 +197,8 @@ static inline void mlp_forward(Net *net, real *y, const real *x, const real *t, 
     }
 }
 
-// dL/dz of every layer for rows from..to-1, from the last to the first: it takes the place of the slopes.  dx as in Net.
+// dL/dz of every layer for rows from..to-1, from the last to the first: it takes the place of the slopes.
+// dx as in Net.
 static inline void mlp_backward_rows(Mlp *m, real *dx, const real *dy, int from, int to) {
     int in = m->dim + m->embed, n = to - from, l, i, j;
     for (i = from; i < to; i++) { // forward: eps = sigma x + alpha F
