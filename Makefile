@@ -245,7 +245,7 @@ bench: $(foreach b,$(BENCHES),$(BUILD)/tests/bench_$(b).float)
 	@for b in $(BENCHES); do $(BUILD)/tests/bench_$$b.float || exit 1; done
 bench-tile: $(BUILD)/tests/bench_tile.float
 	@$<
-bench-peers: $(BUILD)/tests/bench_mlp.float $(BUILD)/tests/bench_unet.float
+bench-peers: $(addprefix $(BUILD)/tests/,bench_mlp.float bench_unet.float dump_unet.double)
 	@sh tests/peers/run.sh
 notebooks: $(BUILD)/nb
 	@for lab in $(filter-out notebooks-c/nb.c,$(wildcard notebooks-c/*.c)); do echo "$$lab"; $(BUILD)/nb "$$lab" || exit 1; done

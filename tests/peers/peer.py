@@ -11,7 +11,7 @@ import torch
 def sinusoids(t, width):
     """Sines and cosines of t (n) at the frequencies 10000^(-i / (width/2)): n x width."""
     half = width // 2
-    angle = t.float()[:, None] * torch.exp(-math.log(10000.0) / half * torch.arange(half))
+    angle = t.to(torch.get_default_dtype())[:, None] * torch.exp(-math.log(10000.0) / half * torch.arange(half))
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 

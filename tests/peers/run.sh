@@ -16,11 +16,18 @@ if ! "$PYTHON" -c 'import torch' 2>/dev/null; then
     echo "bench-peers: $PYTHON has no torch; on Debian: apt-get install python3-torch libopenblas0-openmp" >&2
     exit 2
 fi
-for program in mlp unet; do
-    if [ ! -x "$BUILD/tests/bench_$program.float" ]; then
-        echo "bench-peers: $BUILD/tests/bench_$program.float is missing; start with make bench-peers" >&2
+for program in bench_mlp.float bench_unet.float dump_unet.double; do
+    if [ ! -x "$BUILD/tests/$program" ]; then
+        echo "bench-peers: $BUILD/tests/$program is missing; start with make bench-peers" >&2
         exit 2
     fi
+done
+
+# Speed is worth comparing only between equals: the same weights must give the same predictions and gradients.
+mkdir -p "$BUILD/peers"
+for shape in '16 1 1' '32 3 1'; do
+    # shellcheck disable=SC2086
+    "$BUILD/tests/dump_unet.double" "$BUILD/peers" $shape 2 && "$PYTHON" tests/peers/same.py "$BUILD/peers" $shape || exit 1
 done
 
 lines=${OUT:-$BUILD/peers.jsonl}
