@@ -116,7 +116,11 @@ static inline void mlp_forward_rows(Mlp *m, const real *p, int from, int to, int
         }
         if (l < m->layers) {
             real *h = m->h[slot] + (size_t)at * m->hidden;
-            silu_forward_slope(h, z, z, (size_t)n * (size_t)m->hidden);
+            if (m->keep) {
+                silu_forward_slope(h, z, z, (size_t)n * (size_t)m->hidden);
+            } else {
+                silu_forward(h, z, (size_t)n * (size_t)m->hidden);
+            }
             x = h;
         }
     }
@@ -260,9 +264,9 @@ static inline void mlp_weight_gradient(const Mlp *m, real *g, int l, int j0) {
     int cols = fan_out - j0 < TILE_COLS ? fan_out - j0 : TILE_COLS, q, from, i, j;
     const real *x = l == 0 ? m->in : m->h[l - 1], *dz = mlp_dz(m, l);
     size_t size = (size_t)lines * TILE_COLS, e;
-    real *sum = NEW(real, 2 * size), *shard = sum + size, panel[MLP_BLOCK * TILE_COLS];
-    for (q = 0; q < MLP_SHARDS; q++) {
-        real *b = shard + (size_t)fan_in * TILE_COLS;
+    real *sum = NEW(real, 2 * size), panel[MLP_BLOCK * TILE_COLS];
+    for (q = 0; q < MLP_SHARDS && q * MLP_BLOCK < m->rows; q++) {
+        real *shard = q == 0 ? sum : sum + size, *b = shard + (size_t)fan_in * TILE_COLS;
         memset(b, 0, (size_t)(lines - fan_in) * TILE_COLS * sizeof(real));
         for (from = q * MLP_BLOCK; from < m->rows; from += MLP_SHARDS * MLP_BLOCK) {
             int n = m->rows - from < MLP_BLOCK ? m->rows - from : MLP_BLOCK, add = from > q * MLP_BLOCK;
@@ -273,7 +277,7 @@ static inline void mlp_weight_gradient(const Mlp *m, real *g, int l, int j0) {
                 prompt_backward(b + TILE_COLS, panel, m->c + from, n, m->prompts, TILE_COLS);
             }
         }
-        for (e = 0; e < size && q * MLP_BLOCK < m->rows; e++) {
+        for (e = 0; e < size && q > 0; e++) {
             sum[e] += shard[e];
         }
     }
@@ -305,7 +309,7 @@ static inline void mlp_backward(Net *net, real *dx, const real *dy, const real *
         mlp_backward_rows(m, dx, dy, q * MLP_BLOCK, to);
     }
     if (net->g != NULL) {
-        OMP(parallel for schedule(static) if (blocks > 1))
+        OMP(parallel for schedule(dynamic) if (blocks > 1)) // the first and the last layer have less to do
         for (q = 0; q < m->layers * panels + last; q++) {
             int layer = q / panels < m->layers ? q / panels : m->layers;
             mlp_weight_gradient(m, net->g, layer, (q - layer * panels) * TILE_COLS);
