@@ -62,7 +62,7 @@ HEADERS := $(wildcard ref/*/*.h toy/*/*.h tests/*.h tutorial/*/*.h notebooks-c/*
 CHAPTERS := $(sort $(wildcard tutorial/ch??_*/ch??.c))
 NAMES := $(notdir $(basename $(CHAPTERS)))
 TESTS := $(sort $(notdir $(basename $(wildcard tests/test_*.c))))
-TOOLS := $(if $(wildcard ref/ledger.c),ledger) $(if $(wildcard notebooks-c/nb.c),nb)
+TOOLS := $(if $(wildcard ref/ledger.c),ledger) $(if $(wildcard notebooks-c/nb.c),nb) $(if $(wildcard toy/train_images.c),train_images)
 # CH=9, CH=09 and CH=ch09 all mean chapter 9.
 CH ?= 1
 NN := $(shell echo '$(CH)' | sed 's/^ch//; s/^.$$/0&/')
@@ -70,7 +70,7 @@ CHAPTER = $(firstword $(wildcard tutorial/ch$(NN)_*/ch$(NN).c))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run all flags $(NAMES) chapters tests tests-float tests-double test ledger notebooks mutants claims bits san \
+.PHONY: help run all flags $(NAMES) train_images chapters tests tests-float tests-double test ledger notebooks mutants claims bits san \
         expect pictures debug one format clean table bench seeds
 
 # ---- programs ------------------------------------------------------------------------------------------------------------
@@ -87,6 +87,11 @@ $(BUILD)/ledger: ref/ledger.c $(HEADERS) $(STAMP)
 
 $(BUILD)/nb: notebooks-c/nb.c $(HEADERS) $(STAMP)
 	$(COMPILE)
+
+$(BUILD)/train_images: toy/train_images.c $(HEADERS) $(STAMP)
+	$(COMPILE)
+train_images: $(BUILD)/train_images
+	@echo 'built $<; its options: $< --help'
 
 # Unit tests check identities of the bits: never contracted.  -O1 compiles them in half the time of -O3; that the level
 # changes no bit is what `make bits` shows.  clang wants -O2: at -O1 it warns about every simd loop that it leaves alone.
@@ -114,6 +119,7 @@ help: build/nvcc.txt
 	@echo '  make run          chapter 1: build it, train it, draw it (make run CH=9 for another chapter)'
 	@echo '  make ch09         build one chapter as build/ch09 (here: $(if $(NAMES),$(NAMES),none yet))'
 	@echo '  make all          every chapter and tool'
+	@echo '  make train_images build/train_images: pretrain a net on any world; survives kill -9, goes on with --resume'
 	@echo '  make test         all tests; the last line is "N passed, 0 failed"'
 	@echo '  make debug CH=1   build for gdb (-Og -g3) and print the line that starts it'
 	@echo '  make one CH=9     the chapter and its headers as one file, build/one/ch09.c'
@@ -241,7 +247,7 @@ pictures:
 	@sh tests/house.sh --pictures
 
 format:
-	clang-format -i ref/*/*.h ref/*.c toy/*/*.h tests/*.[ch] $(CHAPTERS) $(wildcard tutorial/*/ex?.c) \
+	clang-format -i ref/*/*.h ref/*.c toy/*/*.h toy/*.c tests/*.[ch] $(CHAPTERS) $(wildcard tutorial/*/ex?.c) \
 	    $(wildcard notebooks-c/*.c)
 
 clean:

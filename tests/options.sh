@@ -99,9 +99,10 @@ hash_of() {
 }
 
 programs=
-for name in $(chapters) ledger nb; do
+for name in $(chapters) ledger nb train_images; do
     [ "$name" != ledger ] || [ -f ref/ledger.c ] || continue
     [ "$name" != nb ] || [ -f notebooks-c/nb.c ] || continue
+    [ "$name" != train_images ] || [ -f toy/train_images.c ] || continue
     if build "$BUILD/$name"; then programs="$programs $name"; else bad "$name does not build"; fi
 done
 
@@ -109,7 +110,7 @@ for name in $programs; do
     program=$BUILD/$name
     program_checks "$program"
     case $name in
-    ch*)
+    ch* | train_images)
         for option in seed quick out; do
             check "$program --help lists --$option" grep -q "^ *--$option" "$O/help"
         done

@@ -7,7 +7,7 @@
 cd "$(dirname "$0")/.." || exit 2
 . tests/common.sh
 
-ALL='unit-float unit-double expect claims options bits exercises house sanitizers ledger notebooks mutants'
+ALL='unit-float unit-double expect claims options train bits exercises house sanitizers ledger notebooks mutants'
 parts=${*:-$ALL}
 T=$BUILD/test
 start=$(date +%s)
@@ -96,7 +96,7 @@ begin=$(date +%s)
 # shellcheck disable=SC2086
 "${TILT_MAKE:-make}" -k -j"$JOBS" ${targets:-flags} >"$T/build.out" 2>&1
 status=$?
-built=$(ls "$BUILD"/ch?? "$BUILD/ledger" "$BUILD/nb" "$BUILD"/tests/*.float "$BUILD"/tests/*.double 2>/dev/null | wc -l)
+built=$(ls "$BUILD"/ch?? "$BUILD/ledger" "$BUILD/nb" "$BUILD/train_images" "$BUILD"/tests/*.float "$BUILD"/tests/*.double 2>/dev/null | wc -l)
 warnings=$(grep -c 'warning:' "$T/build.out")
 case $CC in
 *tcc*) warnings=0 ;; # tcc warns about what the C standard allows

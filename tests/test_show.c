@@ -83,6 +83,15 @@ static void progress_line(void) {
     CHECK(strcmp(text, "train [####################] 100%  loss 1e-09  1s") == 0, "'%s'", text);
     progress_text(text, &p, 999, 0, 0);
     CHECK(strstr(text, "100%") != NULL, "'%s'", text);
+    p.unit = "images";
+    p.per_step = 32;
+    p.first = 40; // resumed: ten steps of this loop in 20 seconds
+    progress_text(text, &p, 50, 0.125, 20);
+    CHECK(strcmp(text, "train [##........]  25%  loss 0.125  16 images/s  20s, 300s left") == 0, "'%s'", text);
+    progress_text(text, &p, 50, 0.125, 1200);
+    CHECK(strstr(text, "  0 images/s  20m, 5h left") != NULL, "'%s'", text);
+    progress_text(text, &p, 40, 0.125, 20); // nothing done yet: no rate, and no division by zero
+    CHECK(strstr(text, "0.125  20s") != NULL && strstr(text, "left") == NULL, "'%s'", text);
     p.label = "a label that is much longer than there is room";
     p.number_name = "a number with a long name";
     progress_text(text, &p, 1, -1.234e-300, 1e9);

@@ -7,11 +7,10 @@
 #ifndef TILT_CHAIN_H
 #define TILT_CHAIN_H
 
-#include "../../ref/core/net.h"
-#include "../../ref/formula/guidance.h"
 #include "../../ref/formula/optimal_variance.h"
 #include "../../ref/formula/sampler.h"
 #include "../../ref/formula/schedule.h"
+#include "guided.h"
 
 typedef struct {
     int T;
@@ -29,6 +28,17 @@ static inline Chain chain_new(const Schedule *schedule) {
     return chain;
 }
 
+// The chain without noise, DDIM.  The start decides everything, so two nets can be compared sample by sample; the
+// steps have no density.
+static inline Chain chain_ddim(const Schedule *schedule) {
+    Chain chain = chain_new(schedule);
+    int k;
+    for (k = 0; k < schedule->T; k++) {
+        chain.step[k] = ddim_coeffs(schedule_abar(schedule, k), schedule_abar(schedule, k - 1), 0);
+    }
+    return chain;
+}
+
 static inline void chain_free(Chain *chain) {
     free(chain->step);
     chain->step = NULL;
@@ -36,19 +46,12 @@ static inline void chain_free(Chain *chain) {
 
 // eps (n x dim) of the chain at level k, with guidance.  x (n x dim), c (n).
 static inline void chain_eps(real *eps, Net *net, const Chain *chain, const real *x, int k, const int *c, int n) {
-    size_t numbers = (size_t)n * (size_t)net->in;
     real *t = NEW(real, (size_t)n);
     int i;
     for (i = 0; i < n; i++) {
         t[i] = (real)k;
     }
-    net->forward(net, eps, x, t, c, n);
-    if (chain->guidance != 1) {
-        real *uncond = NEW(real, numbers);
-        net->forward(net, uncond, x, t, NULL, n);
-        cfg_combine(eps, uncond, eps, chain->guidance, numbers);
-        free(uncond);
-    }
+    guided_eps(eps, net, x, t, c, chain->guidance, n);
     free(t);
 }
 

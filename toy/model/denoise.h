@@ -7,10 +7,10 @@
 #ifndef TILT_DENOISE_H
 #define TILT_DENOISE_H
 
-#include "../../ref/core/net.h"
 #include "../../ref/formula/denoiser.h"
 #include "../../ref/formula/forward.h"
 #include "../../ref/formula/schedule.h"
+#include "guided.h"
 
 typedef struct {
     Net *net;
@@ -28,11 +28,7 @@ static inline void net_add_x0(real *D, const NetDenoiser *d, const real *x, int 
     for (i = 0; i < n; i++) {
         t[i] = (real)k;
     }
-    d->net->forward(d->net, eps, x, t, d->c, (int)n);
-    if (d->guidance != 1) {
-        d->net->forward(d->net, x0, x, t, NULL, (int)n);
-        combine(eps, 1 - d->guidance, x0, d->guidance, eps, numbers);
-    }
+    guided_eps(eps, d->net, x, t, d->c, d->guidance, (int)n);
     x0_from_eps(x0, x, eps, alpha_of(abar), sigma_of(abar), numbers);
     combine(D, 1, D, share, x0, numbers);
     free(t);

@@ -2,13 +2,10 @@
 #ifndef TILT_TRAIN_H
 #define TILT_TRAIN_H
 
-#include "../../ref/core/optim.h"
-#include "../../ref/formula/forward.h"
 #include "../../ref/formula/loss_weights.h"
-#include "../../ref/formula/schedule.h"
 #include "../../ref/show/progress.h"
-#include "../world/world.h"
 #include "chain.h"
+#include "pretrain.h"
 
 // Called while training.  Meanwhile net holds the running average of the parameters; loss is the mean eps-loss per
 // number since the last call.
@@ -27,88 +24,35 @@ typedef struct {
 
 enum { TRAIN_ROWS = 256 }; // rows a step
 
-// net->g += the gradient of the mean over `rows` rows of weight[t] |eps_hat - noise|^2 (a sum within a row), collected
-// in pieces of `micro` rows.  Every row is divided by the rows of the whole batch, never by those of its piece, so the
-// gradient is the same however the batch is cut.  eps: room for micro x dim numbers.  Returns the eps-loss per number.
-static inline double denoiser_gradient(Net *net, real *eps, const real *x, const real *noise, const real *t,
-                                       const int *c, const real *weight, int rows, int micro) {
-    size_t dim = (size_t)net->in, n = (size_t)rows * dim, i;
-    double loss = 0;
-    int from;
-    for (from = 0; from < rows; from += micro) {
-        int piece = micro < rows - from ? micro : rows - from;
-        size_t at = (size_t)from * dim;
-        net->forward(net, eps, x + at, t + from, c + from, piece);
-        for (i = 0; i < (size_t)piece * dim; i++) {
-            real miss = eps[i] - noise[at + i], factor = weight[(int)t[(at + i) / dim]];
-            loss += (double)miss * miss / n;
-            eps[i] = 2 * factor * miss / rows;
-        }
-        net->backward(net, NULL, eps, x + at, t + from, c + from, piece);
-    }
-    return loss;
-}
-
-// Lets plan->watch see the averaged parameters; the training does not notice.
-static inline void train_look(Net *net, const real *average, const TrainPlan *plan, int step, double loss) {
-    real *kept = NEW(real, net->np);
-    memcpy(kept, net->p, net->np * sizeof(real));
-    memcpy(net->p, average, net->np * sizeof(real));
-    net_changed(net);
-    plan->watch(plan->user, net, step, loss);
-    memcpy(net->p, kept, net->np * sizeof(real));
-    net_changed(net);
-    free(kept);
-}
-
 // Minimises E weight_t |eps_hat(x_t, t, c) - eps|^2 over data, levels and noise, by Adam, and leaves the running
 // average of the parameters in the net.  Returns the eps-loss per number over the last tenth of the steps.
 static inline double train_weighted(Net *net, const World *w, const Schedule *schedule, const TrainPlan *plan,
                                     uint64_t seed) {
-    enum { B = TRAIN_ROWS, TRAIN_DATA = 100, TRAIN_NOISE, TRAIN_LEVEL, TRAIN_DROP }; // streams
-    size_t n = (size_t)B * (size_t)w->dim;
-    real *x = NEW(real, n), *noise = NEW(real, n), *eps = NEW(real, n), *t = NEW(real, B), *ema = NEW(real, net->np);
-    int *c = NEW(int, B), step, b, steps = plan->steps;
-    Adam adam = adam_new(net, plan->rate);
-    Progress bar = progress_start("train the denoiser", "loss", steps);
-    double loss = 0, recent = 0, mean_loss = 0;
-    for (step = 0; step < steps; step++) {
-        uint64_t first = (uint64_t)step * B;
-        w->draw(w, x, c, B, seed, w->stream + TRAIN_DATA, first);
-        rng_fill_normal(noise, n, seed, w->stream + TRAIN_NOISE, first * (uint64_t)w->dim);
-        for (b = 0; b < B; b++) {
-            int k = (int)rng_below(seed, w->stream + TRAIN_LEVEL, first + b, (uint64_t)schedule->T);
-            real *row = x + (size_t)b * (size_t)w->dim;
-            t[b] = (real)k;
-            c[b] = rng_uniform(seed, w->stream + TRAIN_DROP, first + b) < plan->forget ? -1 : c[b];
-            forward_noise(row, row, noise + (size_t)b * (size_t)w->dim, schedule_abar(schedule, k), (size_t)w->dim);
+    Recipe recipe = {plan->steps, TRAIN_ROWS, plan->micro, plan->rate, plan->forget, 0.99};
+    Training run = training_new(net, w, schedule, recipe, seed);
+    Progress bar = progress_start("train the denoiser", "loss", plan->steps);
+    int steps = plan->steps, last = steps - steps * 9 / 10; // steps of the last tenth
+    double recent = 0, mean_loss = 0;
+    memcpy(run.weight, plan->weight, (size_t)schedule->T * sizeof(real));
+    while (run.step < steps) {
+        if (!training_step(&run)) {
+            DIE("%s", run.trouble);
         }
-        net_zero_grad(net);
-        loss = denoiser_gradient(net, eps, x, noise, t, c, plan->weight, B, plan->micro);
-        clip_gradient(net, 1);
-        adam.lr = rate_at(plan->rate, step, 50, steps);
-        adam_step(&adam, net);
-        ema_update(ema, net, step < 100 ? 0.9 : 0.99);
-        mean_loss += step < steps * 9 / 10 ? 0 : loss / (steps - steps * 9 / 10);
+        mean_loss += run.step <= steps - last ? 0 : run.loss / last;
         if (plan->watch != NULL) {
-            recent += loss / plan->every;
-            if ((step + 1) % plan->every == 0) {
-                train_look(net, ema, plan, step + 1, recent);
+            recent += run.loss / plan->every;
+            if (run.step % plan->every == 0) {
+                training_average(&run); // the training does not notice
+                plan->watch(plan->user, net, run.step, recent);
+                training_back(&run);
                 recent = 0;
             }
         }
-        progress_step(&bar, step + 1, loss);
+        progress_step(&bar, run.step, run.loss);
     }
     progress_end(&bar);
-    memcpy(net->p, ema, net->np * sizeof(real));
-    net_changed(net);
-    adam_free(&adam);
-    free(x);
-    free(noise);
-    free(eps);
-    free(t);
-    free(ema);
-    free(c);
+    training_average(&run);
+    training_free(&run);
     return mean_loss;
 }
 
@@ -135,19 +79,13 @@ static inline void train_weights(real *w, const Schedule *schedule, TrainWeight 
     free(raw);
 }
 
-// The usual plan, with weight 1/alpha.  The minimiser does not depend on the weight; the training does: with weight 1
-// (eps-loss) the noisy levels, where the prompt decides what appears, hardly train, with 1/alpha^2 (v-loss) the last
-// details do not; this is between the two (chapter 5 measures it).  One row in ten forgets its prompt, so that the same
-// net also learns the null prompt.
+// The usual plan.  One row in ten forgets its prompt, so that the same net also learns the null prompt.
 static inline double train_denoiser(Net *net, const World *w, const Schedule *schedule, int steps, double rate,
                                     uint64_t seed) {
     real *weight = NEW(real, (size_t)schedule->T);
     TrainPlan plan = {steps, rate, 0.1, weight, TRAIN_ROWS, 1, NULL, NULL};
     double loss;
-    int k;
-    for (k = 0; k < schedule->T; k++) {
-        weight[k] = (real)(1 / alpha_of(schedule_abar(schedule, k)));
-    }
+    train_usual_weight(weight, schedule);
     loss = train_weighted(net, w, schedule, &plan, seed);
     free(weight);
     return loss;

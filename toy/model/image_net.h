@@ -1,0 +1,91 @@
+// image_net.h: a net for any world, by its name and size: what train_images offers under --net.
+//
+// Each kind says what it is in one line (the model text of its checkpoints), prints its layers, and names the layer
+// that made the first NaN.
+#ifndef TILT_IMAGE_NET_H
+#define TILT_IMAGE_NET_H
+
+#include "../world/any_world.h"
+#include "nonfinite_mlp.h"
+#include "nonfinite_unet.h"
+
+enum { NET_AUTO, NET_MLP, NET_UNET };
+static const char *const image_net_names[] = {"auto", "mlp", "unet", NULL}; // auto: what suits the world
+
+typedef struct {
+    int kind;
+    Net net;
+    char text[96]; // what it is; two nets with one text have parameters that fit each other
+    NetFirstBad first_bad;
+} ImageNet;
+
+// The UNet of this width for the pictures of a world: as many levels as halve the side to 3..7, three at most.
+static inline UnetShape image_unet_shape(const AnyWorld *w, int width, int blocks) {
+    UnetShape s = {0, 0, 0, 0, {1, 2, 2, 2}, 0, 8, 128, 1, 0};
+    int side = w->side;
+    s.side = w->side;
+    s.channels = w->channels;
+    s.width = width;
+    s.blocks = blocks;
+    for (s.levels = 1; s.levels < 3 && side % 2 == 0 && side >= 6; s.levels++) {
+        side /= 2;
+    }
+    return s;
+}
+
+// width: units of a hidden layer (Mlp) or channels of the first level (UNet); blocks: hidden layers or residual blocks.
+static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int blocks, const Schedule *schedule,
+                                     uint64_t seed) {
+    const World *world = &w->world;
+    ImageNet n;
+    memset(&n, 0, sizeof n);
+    n.kind = kind;
+    if (kind == NET_UNET) {
+        UnetShape shape = image_unet_shape(w, width, blocks);
+        if (w->side == 0) {
+            DIE("the world %s has points and no pictures, so a UNet has nothing to convolve; use --net mlp",
+                world->name);
+        }
+        n.net = unet_new(&shape, w->tokens, world->prompts, schedule, seed);
+        n.first_bad = unet_blame;
+        snprintf(n.text, sizeof n.text, "%s unet %dx%dx%d width %d blocks %d, %d prompts, %d levels", world->name,
+                 w->side, w->side, w->channels, width, blocks, world->prompts, schedule->T);
+        return n;
+    }
+    n.net = mlp_new(world->dim, world->dim, width, blocks, world->prompts, schedule, seed);
+    n.first_bad = mlp_first_bad;
+    snprintf(n.text, sizeof n.text, "%s mlp %d-%dx%d, %d prompts, %d levels", world->name, world->dim, width, blocks,
+             world->prompts, schedule->T);
+    return n;
+}
+
+// One line a layer: what it does, its shape, where its parameters stand in the flat vector, and the work for one row.
+static inline void image_net_mlp_print(FILE *f, const Net *net) {
+    const Mlp *m = (const Mlp *)net->self;
+    int l;
+    fprintf(f, "%-16s %-14s %10s %12s %10s\n", "layer", "shape", "at", "parameters", "MFLOP");
+    for (l = 0; l <= m->layers; l++) {
+        char name[24], shape[24];
+        int in = mlp_fan_in(m, l), out = mlp_fan_out(m, l);
+        snprintf(shape, sizeof shape, "%d -> %d", in, out);
+        fprintf(f, "%-16s %-14s %10zu %12zu %10.4f\n", mlp_layer_name(name, m, l), shape, m->W[l],
+                (size_t)in * (size_t)out + (size_t)out, 2e-6 * in * out);
+        if (l == 0) {
+            snprintf(shape, sizeof shape, "%d -> %d", m->prompts + 1, m->hidden);
+            fprintf(f, "%-16s %-14s %10zu %12zu %10.4f\n", "  prompts", shape, m->table,
+                    (size_t)(m->prompts + 1) * (size_t)m->hidden, 0.0);
+        }
+    }
+    fprintf(f, "%-16s %-14s %10s %12zu\n", "sum", "", "", net->np);
+}
+
+static inline void image_net_print(FILE *f, const ImageNet *n) {
+    fprintf(f, "%s\n", n->text);
+    if (n->kind == NET_UNET) {
+        unet_print(f, &n->net);
+    } else {
+        image_net_mlp_print(f, &n->net);
+    }
+}
+
+#endif
