@@ -308,8 +308,9 @@ static inline size_t unet_fit(UnetSpan *span, int n) {
     return end;
 }
 
-static inline void unet_memory(UnetPlan *u) {
-    UnetSpan *span = NEW(UnetSpan, 2 * (size_t)u->bufs), *lean = NEW(UnetSpan, (size_t)u->bufs);
+// When every buffer is needed: its numbers in span[b], its gradient in span[bufs + b], and its numbers in a forward pass
+// that nobody follows by a backward in lean[b].
+static inline void unet_spans(UnetSpan *span, UnetSpan *lean, const UnetPlan *u) {
     int last = 2 * u->ops - 1, b, i;
     for (b = 0; b < u->bufs; b++) {
         UnetSpan *act = &span[b], *grad = &span[u->bufs + b];
@@ -338,6 +339,12 @@ static inline void unet_memory(UnetPlan *u) {
             }
         }
     }
+}
+
+static inline void unet_memory(UnetPlan *u) {
+    UnetSpan *span = NEW(UnetSpan, 2 * (size_t)u->bufs), *lean = NEW(UnetSpan, (size_t)u->bufs);
+    int b;
+    unet_spans(span, lean, u);
     u->lean = unet_fit(lean, u->bufs);
     u->full = unet_fit(span, 2 * u->bufs);
     for (b = 0; b < u->bufs; b++) {
