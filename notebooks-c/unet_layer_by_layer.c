@@ -40,8 +40,8 @@ static double rms(const real *a, const real *b) { // of a - b, two images
 // %% [markdown]
 // ## 1. An image and its noise
 //
-// The image is drawn by code. It becomes $x = \alpha x_0 + \sigma \epsilon$ with a noise $\epsilon$ that we know, which
-// no sampler ever does. So at the end we can say how good the answer is.
+// The image is drawn by code. It becomes $x = \alpha x_0 + \sigma \epsilon$ with a noise $\epsilon$ that we know, as
+// no sampler does. So at the end we can say how good the answer is.
 
 // %%
 int main(void) {
@@ -125,11 +125,11 @@ int main(void) {
 
     // %%
     int norm = unet_find(plan, "down0.0.norm1"), groups = plan->shape.groups;
-    printf("group     mean  deviation   1/deviation, the network's\n");
+    printf("group     mean  deviation   1/deviation: by hand, the network\n");
     for (int k = 0; k < groups; k++) {
         double mean, wide;
         norm_by_hand(&mean, &wide, &a, conv, k, groups);
-        printf("%5d %8.4f %10.4f %13.4f %14.4f\n", k, mean, wide, 1 / sqrt(wide * wide + GROUPNORM_EPS),
+        printf("%5d %8.4f %10.4f %21.4f %12.4f\n", k, mean, wide, 1 / sqrt(wide * wide + GROUPNORM_EPS),
                a.side[norm][groups + k]);
     }
     double y = trace_pixel(&a, conv, 9, 4)[0], h = (y - a.side[norm][0]) * a.side[norm][groups];
@@ -222,7 +222,7 @@ int main(void) {
     draw_images(cell_picture("png", "true, noisy, denoised, each skip cut"), shown, caption, 1, 6, SIDE, COLOURS, 7);
 
     // %% [markdown]
-    // The finest skip carries the pattern of the noise, which the answer has to name: nobody below has seen it whole.
+    // The finest skip carries the pattern of the noise, which the answer has to name: no smaller map holds it whole.
     //
     // ## 8. Out: from F to the noise and to the image
     //
