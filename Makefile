@@ -70,8 +70,8 @@ CHAPTER = $(firstword $(wildcard tutorial/ch$(NN)_*/ch$(NN).c))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run all flags $(NAMES) train_images chapters tests tests-float tests-double test ledger notebooks mutants claims bits san \
-        expect pictures debug one format clean table bench seeds
+.PHONY: help run all flags $(NAMES) train_images chapters tests tests-float tests-double test ledger notebooks mutants \
+        claims bits san expect pictures debug one format clean table bench bench-tile bench-peers seeds
 
 # ---- programs ------------------------------------------------------------------------------------------------------------
 
@@ -97,6 +97,10 @@ train_images: $(BUILD)/train_images
 # changes no bit is what `make bits` shows.  clang wants -O2: at -O1 it warns about every simd loop that it leaves alone.
 $(BUILD)/tests/test_%: CONTRACT :=
 $(BUILD)/tests/test_%: CFLAGS := $(if $(HAVE_CLANG),-O2,-O1)
+
+# A benchmark prints the flags it was compiled with.
+$(BUILD)/tests/bench_%.float: tests/bench_%.c $(HEADERS) $(STAMP)
+	$(COMPILE) -Dreal=float -DBENCH_FLAGS='"$(strip $(CFLAGS) $(EXACT) $(CONTRACT) $(ARCHFLAGS) $(OMP))"'
 
 $(BUILD)/tests/%.float: tests/%.c $(HEADERS) $(STAMP)
 	$(COMPILE) -Dreal=float
@@ -130,8 +134,9 @@ help: build/nvcc.txt
 	@echo '  make mutants      break the formulas on purpose; a test must notice each time'
 	@echo '  make bits         one hash for every compiler, level and thread count'
 	@echo '  make expect       compare the --quick output of every chapter with tests/expect/'
-	@echo '  make san          the unit tests under the address and undefined-behaviour sanitizers'
-	@echo '  make bench        speed of the matrix product beside the peak of this machine, as JSON lines'
+	@echo '  make san          the unit tests in double, under the address and undefined-behaviour sanitizers'
+	@echo '  make bench        speed of products, convolutions and networks beside the peak of this machine, as JSON lines'
+	@echo '  make bench-peers  the same networks in PyTorch beside ours, if python3-torch is there: a table with ratios'
 	@echo '  make seeds        chapter 1 with seeds 1 to 5, as data/bench/ch01_seeds.tsv'
 	@echo '  make pictures     draw the pictures of the chapters again'
 	@echo '  make format       clang-format;  make clean removes build/ and out/'
@@ -230,7 +235,7 @@ test:
 claims bits expect mutants:
 	@sh tests/$@.sh
 san:
-	@sh tests/run.sh sanitizers
+	@sh tests/run.sh unit-double
 # Chapter 1 with five seeds: the rows of data/bench/ch01_seeds.tsv.
 seeds: $(BUILD)/ch01
 	@mkdir -p $(BUILD)/seeds
@@ -239,8 +244,15 @@ seeds: $(BUILD)/ch01
 	@for key in ring_pg_closed ring_dpo_closed ring_best_of_4_closed digits_pg_closed digits_dpo_closed digits_best_of_4_closed; do \
 	    printf '%s' $$key; for s in 1 2 3 4 5; do sed -n "s/^$$key /\t/p" $(BUILD)/seeds/$$s.txt | tr -d '\n'; done; echo; \
 	done
-bench: $(BUILD)/tests/bench_tile.float
-	@$(BUILD)/tests/bench_tile.float
+# Speed, as JSON lines.  bench-tile alone is the guard: exit 1 when the register tile is not in registers any more.
+# bench-peers runs the same networks in PyTorch beside ours (ROUNDS=5 QUICK=1 OUT=file.jsonl).
+BENCHES := tile conv mlp unet
+bench: $(foreach b,$(BENCHES),$(BUILD)/tests/bench_$(b).float)
+	@for b in $(BENCHES); do $(BUILD)/tests/bench_$$b.float || exit 1; done
+bench-tile: $(BUILD)/tests/bench_tile.float
+	@$<
+bench-peers: $(addprefix $(BUILD)/tests/,bench_mlp.float bench_unet.float dump_unet.double)
+	@sh tests/peers/run.sh
 notebooks: $(BUILD)/nb
 	@for lab in $(filter-out notebooks-c/nb.c,$(wildcard notebooks-c/*.c)); do echo "$$lab"; $(BUILD)/nb "$$lab" || exit 1; done
 pictures:

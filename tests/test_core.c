@@ -223,6 +223,17 @@ static void test_gemm(void) {
         gemm_nt(C, A, B, M, N, K);
         gemm_naive(D, A, 0, B, 1, NULL, 0, M, N, K);
         CHECK(memcmp(C, D, (size_t)M * N * sizeof(real)) == 0, "nt %d %d %d", M, N, K);
+        { // packed once, both ways round
+            real *packed = NEW(real, gemm_packed_size(N, K));
+            gemm_pack_all(packed, B, 1, N, K);
+            gemm_packed(C, A, packed, NULL, M, N, K);
+            CHECK(memcmp(C, D, (size_t)M * N * sizeof(real)) == 0, "packed B' %d %d %d", M, N, K);
+            gemm_pack_all(packed, B, 0, N, K);
+            gemm_packed(C, A, packed, bias, M, N, K);
+            gemm_naive(D, A, 0, B, 0, bias, 0, M, N, K);
+            CHECK(memcmp(C, D, (size_t)M * N * sizeof(real)) == 0, "packed B %d %d %d", M, N, K);
+            free(packed);
+        }
         rng_fill_normal(C, (size_t)M * N, 3, 4, 0);
         memcpy(D, C, (size_t)M * N * sizeof(real));
         gemm_tn(C, A, B, M, N, K);

@@ -64,6 +64,79 @@ static void check_gradients(Net *net, Case *u, const char *name) {
     free(dx);
 }
 
+// The MLP packs its weights, keeps slopes and computes gradients by columns.  One block of rows, layer by layer with
+// the plain pairs of layers.h, must give the same bits.
+static void test_mlp_plain(void) {
+    enum { N = 61, IN = 5, WIDE = 37, OUT = 3, PROMPTS = 2 };
+    Net net = mlp_new(IN, OUT, WIDE, 2, PROMPTS, NULL, 3);
+    const Mlp *m = (const Mlp *)net.self;
+    real *g = NEW(real, net.np), *dx = NEW(real, N * IN), *dplain = NEW(real, N * IN);
+    real z1[N * WIDE], h1[N * WIDE], z2[N * WIDE], h2[N * WIDE], y[N * OUT], d1[N * WIDE], d2[N * WIDE];
+    Case u;
+    for (size_t i = 0; i < net.np; i++) {
+        net.p[i] += (real)(0.1 * rng_normal(5, 7, i));
+    }
+    net_changed(&net);
+    u = case_new(&net, N, 1, PROMPTS);
+    net.backward(&net, dx, u.dy, u.x, NULL, u.c, N);
+    net.forward(&net, u.y, u.x, NULL, u.c, N);
+    linear_forward(z1, u.x, net.p + m->W[0], net.p + m->b[0], N, IN, WIDE);
+    prompt_forward(z1, net.p + m->table, u.c, N, PROMPTS, WIDE);
+    silu_forward(h1, z1, N * WIDE);
+    linear_forward(z2, h1, net.p + m->W[1], net.p + m->b[1], N, WIDE, WIDE);
+    silu_forward(h2, z2, N * WIDE);
+    linear_forward(y, h2, net.p + m->W[2], net.p + m->b[2], N, WIDE, OUT);
+    CHECK(memcmp(y, u.y, sizeof y) == 0, "forward: %g, plain layers %g", (double)u.y[1], (double)y[1]);
+    linear_backward(d2, g + m->W[2], g + m->b[2], u.dy, h2, net.p + m->W[2], N, WIDE, OUT);
+    silu_backward(d2, d2, z2, N * WIDE);
+    linear_backward(d1, g + m->W[1], g + m->b[1], d2, h1, net.p + m->W[1], N, WIDE, WIDE);
+    silu_backward(d1, d1, z1, N * WIDE);
+    linear_backward(dplain, g + m->W[0], g + m->b[0], d1, u.x, net.p + m->W[0], N, IN, WIDE);
+    prompt_backward(g + m->table, d1, u.c, N, PROMPTS, WIDE);
+    CHECK(memcmp(g, net.g, net.np * sizeof(real)) == 0, "the gradient is not that of the plain layers");
+    CHECK(memcmp(dx, dplain, N * IN * sizeof(real)) == 0, "the input gradient is not that of the plain layers");
+    linear_backward(NULL, g + m->W[2], g + m->b[2], u.dy, h2, net.p + m->W[2], N, WIDE, OUT);
+    NEAR(g[m->b[2]], 2 * net.g[m->b[2]], 1e-6, 0); // a layer that is used twice adds up
+    free(g);
+    free(dx);
+    free(dplain);
+    case_free(&u);
+    net_free(&net);
+}
+
+// Forwards without a backward keep nothing and reuse their blocks; the bits stay, and a backward is legal any time.
+static void test_mlp_memory(void) {
+    enum { MANY = MLP_LANES * MLP_BLOCK + 70 };
+    Net net = mlp_new(3, 1, 21, 3, 4, NULL, 2);
+    const Mlp *m = (const Mlp *)net.self;
+    Case u;
+    real *kept = NEW(real, MANY), *once = NEW(real, net.np);
+    for (size_t i = 0; i < net.np; i++) {
+        net.p[i] += (real)(0.1 * rng_normal(5, 8, i));
+    }
+    net_changed(&net);
+    u = case_new(&net, MANY, 1, 4);
+    net.forward(&net, u.y, u.x, NULL, u.c, MANY);
+    CHECK(!m->keep && m->act_room == MLP_LANES * MLP_BLOCK, "room for %d rows of activations", m->act_room);
+    net.backward(&net, NULL, u.dy, u.x, NULL, u.c, MANY);
+    memcpy(once, net.g, net.np * sizeof(real));
+    net.forward(&net, kept, u.x, NULL, u.c, MANY);
+    CHECK(m->keep && memcmp(kept, u.y, MANY * sizeof(real)) == 0, "kept or not, the bits must be the same");
+    for (int i = 0; i < 3; i++) {
+        net.forward(&net, kept, u.x, NULL, u.c, MANY);
+    }
+    CHECK(!m->keep, "forwards alone must stop keeping");
+    for (int i = 0; i < 2; i++) { // the second finds its activations used up
+        net_zero_grad(&net);
+        net.backward(&net, NULL, u.dy, u.x, NULL, u.c, MANY);
+        CHECK(memcmp(once, net.g, net.np * sizeof(real)) == 0, "backward %d: another gradient", i);
+    }
+    free(kept);
+    free(once);
+    case_free(&u);
+    net_free(&net);
+}
+
 static void test_mlp(void) {
     Schedule s = schedule_linear(20, 1e-4, 0.02);
     Net net = mlp_new(3, 3, 37, 3, 4, &s, 1), reward = mlp_new(3, 1, 21, 2, 4, NULL, 2);
@@ -356,6 +429,8 @@ static void test_embeddings(void) {
 
 int main(void) {
     test_mlp();
+    test_mlp_plain();
+    test_mlp_memory();
     test_mixture();
     test_mixture_logp();
     test_chain();

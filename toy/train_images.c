@@ -28,7 +28,7 @@ static void ask_to_stop(int number) {
 
 // The command line.
 typedef struct {
-    int world, net, width, blocks, levels, steps, rows, micro, every, until;
+    int world, net, width, blocks, levels, steps, rows, micro, every, until, samples;
     int resume, restart, quick, layers, evaluate;
     double rate, minutes, guidance;
     uint64_t seed;
@@ -59,7 +59,8 @@ static Choice read_choice(int argc, char **argv) {
         OPT_DOUBLE("minutes", &o.minutes, 0, 1e6, "stop after so many minutes, at a checkpoint"),
         OPT_FLAG("resume", &o.resume, "go on from the checkpoint in DIR, or begin if there is none"),
         OPT_FLAG("restart", &o.restart, "begin again although DIR holds an unfinished training"),
-        OPT_FLAG("evaluate", &o.evaluate, "score the weights and stop"),
+        OPT_FLAG("evaluate", &o.evaluate, "score samples of the weights and stop"),
+        OPT_INT("samples", &o.samples, 0, 100000, "how many samples of each seed are scored"),
         OPT_FLAG("layers", &o.layers, "print the net and stop"),
         OPT_STRING("weights", &o.weights, "file of the averaged parameters; without it DIR/NAME.safetensors"),
     };
@@ -73,14 +74,20 @@ static Choice read_choice(int argc, char **argv) {
         fprintf(stderr, "train_images: --resume goes on and --restart begins again; give one of them\n");
         exit(2);
     }
+    if (o.files > 0 && o.world != WORLD_IDX && o.world != WORLD_CIFAR) {
+        fprintf(stderr, "train_images: the world %s brings its own data; leave out '%s'\n", any_world_names[o.world],
+                o.file[0]);
+        exit(2);
+    }
     d = &world_defaults[o.world];
     o.net = o.net != NET_AUTO ? o.net : d->unet ? NET_UNET : NET_MLP;
     unet = o.net == NET_UNET;
     o.width = o.width > 0 ? o.width : o.quick ? (unet ? 8 : 16) : unet == d->unet ? d->width : unet ? 32 : 256;
     o.blocks = o.blocks > 0 ? o.blocks : unet == d->unet ? d->blocks : unet ? 1 : 3;
-    o.levels = o.levels > 0 ? o.levels : d->levels;
+    o.levels = o.levels > 0 ? o.levels : o.quick && unet ? 4 : d->levels;
     o.steps = o.steps > 0 ? o.steps : o.quick ? (unet ? 10 : 100) : d->steps;
-    o.rows = o.rows > 0 ? o.rows : o.quick ? 32 : d->rows;
+    o.rows = o.rows > 0 ? o.rows : o.quick ? 16 : d->rows;
+    o.samples = o.samples > 0 ? o.samples : o.quick ? 100 : 500;
     o.micro = o.micro > 0 && o.micro < o.rows ? o.micro : o.rows;
     o.every = o.every > 0 ? o.every : o.quick ? o.steps : o.steps >= 20 ? o.steps / 20 : 1;
     o.until = o.until > 0 && o.until < o.steps ? o.until : o.steps;
@@ -215,7 +222,7 @@ static int train(ImageNet *n, const AnyWorld *w, const Schedule *schedule, const
 static int evaluate(ImageNet *n, const AnyWorld *w, const Schedule *schedule, const Choice *o) {
     Files f = files_of(o);
     checkpoint_load(f.weights, n->text, &n->net, NULL, NULL);
-    image_eval_print(&n->net, w, schedule, o->guidance, o->quick ? 100 : 500, o->seed);
+    image_eval_print(&n->net, w, schedule, o->guidance, o->samples, o->seed);
     printf("hash %016llx\n", (unsigned long long)net_hash(HASH_START, &n->net));
     return 0;
 }

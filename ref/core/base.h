@@ -54,6 +54,14 @@
 #define SIMD
 #endif
 
+// ROLLED in front of a loop that a compiler shall not unroll: clang unrolls the k loop of a register tile and then has
+// too few registers for the sums.
+#ifdef __clang__
+#define ROLLED TILT_PRAGMA(clang loop unroll(disable))
+#else
+#define ROLLED
+#endif
+
 // restrict, by the name that a C++ compiler (for .cu files) knows.
 #ifdef __cplusplus
 #define RESTRICT __restrict

@@ -22,6 +22,7 @@ static inline void conv_grad_tile(real *dw, size_t out, const real *RESTRICT a, 
     }
     for (line = 0; line < lines; line++) {
         const real *RESTRICT pixel = a + (size_t)line * arow, *RESTRICT up = b + (size_t)line * brow;
+        ROLLED
         for (k = 0; k < width; k++) {
             TILE_STEP(sum, TILE_ROWS, pixel[i], up[j]);
             pixel += astep;

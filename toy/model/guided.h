@@ -5,7 +5,7 @@
 #include "../../ref/core/net.h"
 #include "../../ref/formula/guidance.h"
 
-// eps (n x dim) of the rows x (n x dim) at times t (n) for the prompts c (n, or NULL: the null prompt), with guidance s.
+// eps (n x dim) of the rows x (n x dim) at times t (n) for prompts c (n, or NULL: the null prompt), with guidance s.
 // s = 1 needs no unprompted rows.  Otherwise the batch has 2n rows, first the prompted ones, then the same x without
 // prompts: a net shares its overhead among them.  Rows do not see each other, so the bits are those of two passes.
 static inline void guided_eps(real *eps, Net *net, const real *x, const real *t, const int *c, double s, int n) {

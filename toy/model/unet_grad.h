@@ -76,7 +76,7 @@ static inline void piece_backward_op(Piece *q, const UnetOp *op, real *g, int wa
         }
         return;
     }
-    if (!want_input) {
+    if (!want_input || op->in < 0) { // the waves of time come from nowhere
         return;
     }
     dx = piece_grad(q, op->in);

@@ -59,6 +59,13 @@ typedef struct {
     size_t at, grad_at;  // place in the arena of a piece, in numbers per image; grad_at: of its gradient
 } UnetBuf;
 
+// Something that needs memory from one moment to another.  Operation i runs forward at moment i and backward at moment
+// 2 ops - 1 - i.
+typedef struct {
+    int from, to;
+    size_t size, at;
+} UnetSpan;
+
 typedef struct {
     UnetShape shape;
     int prompts;          // prompts 0..prompts-1
@@ -71,6 +78,7 @@ typedef struct {
     size_t lean, full;             // arena of one image: forward only, and with all that backward needs
     size_t lean_at[UNET_MAX_BUFS]; // places in the lean arena
     double flops;                  // of one image, forward
+    UnetSpan span[2 * UNET_MAX_BUFS], lean_span[UNET_MAX_BUFS]; // of all buffers, then their gradients; forward only
 } UnetPlan;
 
 // ---- building the list -------------------------------------------------------------------------------------------
@@ -280,13 +288,6 @@ static inline int unet_writes(const UnetOp *op, int buf) {
     return op->out == buf || (op->other == buf && (op->kind == UNET_NORM || op->kind == UNET_ATTEND));
 }
 
-// Something that needs memory from one moment to another.  Operation i runs forward at moment i and backward at moment
-// 2 ops - 1 - i.
-typedef struct {
-    int from, to;
-    size_t size, at;
-} UnetSpan;
-
 // First fit: every span gets the lowest place that no span alive at the same time holds.  Returns the end of all.
 static inline size_t unet_fit(UnetSpan *span, int n) {
     size_t end = 0;
@@ -309,7 +310,7 @@ static inline size_t unet_fit(UnetSpan *span, int n) {
 }
 
 static inline void unet_memory(UnetPlan *u) {
-    UnetSpan *span = NEW(UnetSpan, 2 * (size_t)u->bufs), *lean = NEW(UnetSpan, (size_t)u->bufs);
+    UnetSpan *span = u->span, *lean = u->lean_span;
     int last = 2 * u->ops - 1, b, i;
     for (b = 0; b < u->bufs; b++) {
         UnetSpan *act = &span[b], *grad = &span[u->bufs + b];
@@ -345,8 +346,6 @@ static inline void unet_memory(UnetPlan *u) {
         u->buf[b].at = span[b].at;
         u->buf[b].grad_at = span[u->bufs + b].at;
     }
-    free(span);
-    free(lean);
 }
 
 // ---- the plan ----------------------------------------------------------------------------------------------------
