@@ -125,7 +125,7 @@ static inline void size_draw(const char *folder, const char *name, Net *net, con
 // One row of the table.  ratio: loss of the UNet over that of the Mlp, 1 where there is only one net.
 static inline uint64_t size_row(double *ratio, const SizeRow *row, int quick, const char *folder, uint64_t hash,
                                 uint64_t seed) {
-    static AnyWorld w; // it points into itself
+    AnyWorld w; // it points into itself, and stays here
     const char *name = any_world_names[row->world];
     Schedule schedule = schedule_logsnr(SIZE_LEVELS, 2.5, -4);
     int picture = row->world != WORLD_RING, exam = quick ? 32 : picture ? 256 : 16384;
