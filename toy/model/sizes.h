@@ -1,7 +1,7 @@
 // sizes.h: one training on worlds of growing size, from 2 numbers a sample to 3,072.
 //
-// From row to row the world changes, and with it the constructor of the net.  The batch, the gradient, the step of Adam,
-// the chain and the sampler are the functions of the ring, called with other sizes: they know a Net and its `in`.
+// From row to row the world changes, and with it the constructor of the net.  Batch, gradient, step of Adam, chain and
+// sampler are the functions of the ring, called with other sizes: they know a Net and its `in`.
 // Worlds of pictures are trained twice, by a UNet and by chapter 1's Mlp.  Both do the same number of multiplications;
 // the Mlp, which needs far fewer for a picture, takes so many more steps.
 #ifndef TILT_SIZES_H
@@ -12,7 +12,8 @@
 #include "train.h"
 
 enum { SIZE_ROWS = 5, SIZE_LEVELS = 16, SIZE_EXAM = 130, SIZE_NOISE, SIZE_SAMPLE }; // streams
-// The Mlp beside a UNet: that of chapter 1.  Of the rates 1e-3, 3e-3 and 6e-3 this one ends lowest, on digits and glyphs12.
+// The Mlp beside a UNet: that of chapter 1.  Of the rates 1e-3, 3e-3 and 6e-3 this one ends lowest, on digits and on
+// glyphs12, with batches of 16.
 enum { SIZE_MLP_WIDTH = 192, SIZE_MLP_LAYERS = 3 };
 #define SIZE_MLP_RATE 3e-3
 
