@@ -1,4 +1,4 @@
-// image_usual.h: the usual noise schedule and UNet for small pictures, in one place for those who train and those who use.
+// image_usual.h: the usual noise schedule and UNet for small pictures, for those who train and those who use.
 #ifndef TILT_IMAGE_USUAL_H
 #define TILT_IMAGE_USUAL_H
 
