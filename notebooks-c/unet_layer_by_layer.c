@@ -24,7 +24,7 @@
 #include "cell.h"
 
 #define WEIGHTS "data/glyphs16_unet.safetensors"
-#define MADE_BY "make train_images && build/train_images --world glyphs16 --width 16 --weights " WEIGHTS
+#define MADE_BY "make train_images && build/train_images --world glyphs --weights " WEIGHTS
 enum { SIDE = 16, COLOURS = 3, DIM = SIDE * SIDE * COLOURS, LEVELS = 6, SEED = 1, STREAM_IMAGE = 1, STREAM_NOISE };
 enum { LEVEL = 7 }; // KNOB: noise level; 0 is the least
 

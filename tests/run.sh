@@ -7,7 +7,7 @@
 cd "$(dirname "$0")/.." || exit 2
 . tests/common.sh
 
-ALL='unit-float expect claims options train unit-double bits exercises house ledger notebooks mutants'
+ALL='unit-float expect claims options train models unit-double bits exercises house ledger notebooks mutants'
 parts=${*:-$ALL}
 T=$BUILD/test
 start=$(date +%s)

@@ -172,7 +172,7 @@ static void test_spans(const UnetSpan *span, int n, int moments, size_t arena) {
 
 // ---- the file ----------------------------------------------------------------------------------------------------
 
-#define TEXT "glyphs unet 12x12x1 width 8 blocks 1, 252 prompts, 6 levels"
+#define TEXT "glyphs unet 12x12x1-8x1, 252 prompts, 6 levels"
 
 static void refused(const char *text, const Net *net) {
     char arguments[400];
@@ -211,12 +211,12 @@ static void test_open(void) {
     snprintf(arguments, sizeof arguments, "open '%s'", child_path("none"));
     CHECK(child_run("", arguments) == 1 && strstr(child_err, "Make it: by a test") != NULL, "%s", child_err);
     refused("glyphs mlp 144-8x3, 252 prompts, 6 levels", &net);
-    refused("glyphs unet 12x13x1 width 8 blocks 1, 252 prompts, 6 levels", &net);
-    refused("glyphs unet 12x12x3 width 8 blocks 1, 252 prompts, 6 levels", &net);
-    refused("glyphs unet 12x12x1 width 8 blocks 1, 251 prompts, 6 levels", &net);
-    refused("glyphs unet 12x12x1 width 8 blocks 1, 252 prompts, 0 levels", &net);
-    refused("glyphs unet 12x12x1 width 2000000000 blocks 1, 252 prompts, 6 levels", &net);
-    refused("glyphs unet 12x12x1 width 16 blocks 1, 252 prompts, 6 levels", &net);
+    refused("glyphs unet 12x13x1-8x1, 252 prompts, 6 levels", &net);
+    refused("glyphs unet 12x12x3-8x1, 252 prompts, 6 levels", &net);
+    refused("glyphs unet 12x12x1-8x1, 251 prompts, 6 levels", &net);
+    refused("glyphs unet 12x12x1-8x1, 252 prompts, 0 levels", &net);
+    refused("glyphs unet 12x12x1-2000000000x1, 252 prompts, 6 levels", &net);
+    refused("glyphs unet 12x12x1-16x1, 252 prompts, 6 levels", &net);
     glyph_unet_free(&g);
     net_free(&net);
     glyph_tokens_free(&v);

@@ -230,7 +230,7 @@ static int evaluate(ImageNet *n, const AnyWorld *w, const Schedule *schedule, co
 int main(int argc, char **argv) {
     Choice o = read_choice(argc, argv);
     static AnyWorld world;
-    Schedule schedule = schedule_logsnr(o.levels, 2.5, -4);
+    Schedule schedule = image_schedule(o.levels);
     ImageNet n;
     int status = 0;
     any_world_open(&world, o.world, o.file, o.files);

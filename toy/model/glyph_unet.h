@@ -1,6 +1,6 @@
 // glyph_unet.h: a trained UNet of the world `glyphs`, opened by the name of its file alone.
 //
-// The text of a checkpoint says what the net is ("glyphs unet 16x16x3 width 16 blocks 1, 1764 prompts, 16 levels"), so
+// The text of a checkpoint says what the net is ("glyphs unet 16x16x3-16x1, 1764 prompts, 16 levels"), so
 // nobody has to repeat its size in a program that only uses it.
 #ifndef TILT_GLYPH_UNET_H
 #define TILT_GLYPH_UNET_H
@@ -8,6 +8,7 @@
 #include "../../ref/formula/forward.h"
 #include "../world/glyphs.h"
 #include "checkpoint.h"
+#include "image_usual.h"
 #include "unet.h"
 
 typedef struct {
@@ -22,8 +23,8 @@ typedef struct {
 // Fills g in place, because the net points into it.  made_by: the command that makes the file, for the message when it
 // is not there or is another net.
 static inline void glyph_unet_open(GlyphUnet *g, const char *path, const char *made_by) {
-    UnetShape shape = {0, 0, 0, 1, {1, 2, 2, 2}, 0, 8, 128, 1, 0}; // as image_unet_shape has it
-    int side, prompts, levels;
+    UnetShape shape;
+    int side, high, channels, width, blocks, prompts, levels;
     StFile f;
     char hint[300];
     snprintf(hint, sizeof hint, "Make it: %s", made_by);
@@ -31,20 +32,18 @@ static inline void glyph_unet_open(GlyphUnet *g, const char *path, const char *m
     f = st_open(path);
     snprintf(g->text, sizeof g->text, "%s", st_text_or_die(&f, "model"));
     st_close(&f);
-    if (sscanf(g->text, "glyphs unet %dx%dx%d width %d blocks %d, %d prompts, %d levels", &shape.side, &side,
-               &shape.channels, &shape.width, &shape.blocks, &prompts, &levels) != 7) {
+    if (sscanf(g->text, "glyphs unet %dx%dx%d-%dx%d, %d prompts, %d levels", &side, &high, &channels, &width, &blocks,
+               &prompts, &levels) != 7) {
         DIE("'%s' holds '%.80s', not a UNet of the glyphs. %s", path, g->text, hint);
     }
-    g->format = glyph_format(shape.side);
+    g->format = glyph_format(side);
     g->words = glyph_tokens(g->format);
-    if (side != shape.side || shape.channels != g->format->channels || prompts != g->words.prompts || levels < 1 ||
-        levels > 1000 || shape.width < 1 || shape.width > 1024) {
+    if (side != high || channels != g->format->channels || prompts != g->words.prompts || levels < 1 || levels > 1000 ||
+        width < 1 || width > 1024) {
         DIE("'%s' holds '%.80s', which is no net of this world. %s", path, g->text, hint);
     }
-    for (; shape.levels < 3 && side % 2 == 0 && side >= 6; shape.levels++) {
-        side /= 2;
-    }
-    g->schedule = schedule_logsnr(levels, 2.5, -4); // as train_images has it
+    shape = image_unet_shape(side, channels, width, blocks);
+    g->schedule = image_schedule(levels);
     g->net = unet_new(&shape, &g->words, prompts, &g->schedule, 1);
     g->step = checkpoint_load(path, g->text, &g->net, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #ifndef TILT_IMAGE_NET_H
 #define TILT_IMAGE_NET_H
 
+#include "image_usual.h"
 #include "../world/any_world.h"
 #include "nonfinite_mlp.h"
 #include "nonfinite_unet.h"
@@ -19,20 +20,6 @@ typedef struct {
     NetFirstBad first_bad;
 } ImageNet;
 
-// The UNet of this width for the pictures of a world: as many levels as halve the side to 3..7, three at most.
-static inline UnetShape image_unet_shape(const AnyWorld *w, int width, int blocks) {
-    UnetShape s = {0, 0, 0, 0, {1, 2, 2, 2}, 0, 8, 128, 1, 0};
-    int side = w->side;
-    s.side = w->side;
-    s.channels = w->channels;
-    s.width = width;
-    s.blocks = blocks;
-    for (s.levels = 1; s.levels < 3 && side % 2 == 0 && side >= 6; s.levels++) {
-        side /= 2;
-    }
-    return s;
-}
-
 // width: units of a hidden layer (Mlp) or channels of the first level (UNet); blocks: hidden layers or residual blocks.
 static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int blocks, const Schedule *schedule,
                                      uint64_t seed) {
@@ -41,7 +28,7 @@ static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int
     memset(&n, 0, sizeof n);
     n.kind = kind;
     if (kind == NET_UNET) {
-        UnetShape shape = image_unet_shape(w, width, blocks);
+        UnetShape shape = image_unet_shape(w->side, w->channels, width, blocks);
         if (w->side == 0) {
             DIE("the world %s has points and no pictures, so a UNet has nothing to convolve; use --net mlp",
                 world->name);
