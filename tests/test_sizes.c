@@ -108,7 +108,7 @@ static void test_rows(void) {
 }
 
 int main(void) {
-    schedule = schedule_logsnr(T, 2.5, -4);
+    schedule = image_schedule(T);
     test_exam();
     test_work();
     test_rows();

@@ -128,7 +128,7 @@ static inline uint64_t size_row(double *ratio, const SizeRow *row, int quick, co
                                 uint64_t seed) {
     AnyWorld w; // it points into itself, and stays here
     const char *name = any_world_names[row->world];
-    Schedule schedule = schedule_logsnr(SIZE_LEVELS, 2.5, -4);
+    Schedule schedule = image_schedule(SIZE_LEVELS);
     int picture = row->world != WORLD_RING, exam = quick ? 32 : picture ? 256 : 16384;
     int steps = quick ? 3 : row->steps, rows = quick ? 8 : row->rows;
     Recipe recipe = {steps, rows, rows < row->micro ? rows : row->micro, row->rate, 0.1, 0.99, 1};
