@@ -93,13 +93,10 @@ static void test_nets(void) {
     CHECK(strcmp(mlp.text, "ring mlp 2-8x2, 4 prompts, 4 levels") == 0, "'%s'", mlp.text);
     CHECK(strcmp(unet.text, "glyphs unet 12x12x1-8x1, 252 prompts, 4 levels") == 0, "'%s'", unet.text);
     CHECK(mlp.net.in == 2 && unet.net.in == 144 && unet.net.np > mlp.net.np, "sizes");
-    s = image_unet_shape(&glyphs, 8, 1);
+    s = image_unet_shape(12, 1, 8, 1);
     CHECK(s.levels == 3, "12 is halved to 6 and 3, got %d levels", s.levels);
-    glyphs.side = 8;
-    CHECK(image_unet_shape(&glyphs, 8, 1).levels == 2, "8 is halved to 4 only");
-    glyphs.side = 28;
-    CHECK(image_unet_shape(&glyphs, 8, 1).levels == 3, "28 is halved to 14 and 7");
-    glyphs.side = 12;
+    CHECK(image_unet_shape(8, 1, 8, 1).levels == 2, "8 is halved to 4 only");
+    CHECK(image_unet_shape(28, 1, 8, 1).levels == 3, "28 is halved to 14 and 7");
     reason[0] = '\0';
     catching = 1;
     if (setjmp(back) == 0) {
