@@ -74,7 +74,7 @@ part() {
     case $1 in
     unit-float) (unit "$BUILD" float unit-float) ;;
     unit-double) (unit_double) ;;
-    *) TILT_UNITS=$T/unit-double.log sh "tests/$1.sh" ;;
+    *) TILT_UNITS=$T/unit-float.log sh "tests/$1.sh" ;;
     esac >"$T/$1.log" 2>&1 </dev/null
     echo $? >"$T/$1.status"
     echo $(($(date +%s) - begin)) >"$T/$1.seconds"

@@ -112,6 +112,14 @@ static void test_direct(ConvShape s) {
         CHECK(memcmp(y, want, u.ny * sizeof(real)) == 0, "forward k %d stride %d %d -> %d, start %d: %g", s.k, s.stride,
               s.in, s.out, kind, distance(y, want, u.ny));
     }
+    for (int kind = 0; kind < 2; kind++) { // every image meets its own vector
+        ConvStart start = kind == 0 ? start_zero() : start_rows(vectors, s.out);
+        conv_forward(kind == 0 ? want : y, u.x, packed, &start, &s);
+    }
+    for (int b = 0; b < s.n; b++) {
+        size_t last = (size_t)(b + 1) * (u.ny / (size_t)s.n) - 1;
+        NEAR(y[last] - want[last], vectors[(b + 1) * s.out - 1], 0, sizeof(real) == 4 ? 1e-4 : 1e-12);
+    }
     conv_naive_backward(dx2, dw2, db2, u.dy, u.x, u.w, &s);
     conv_backward_weights(dw, db, u.dy, u.x, &s);
     CHECK(memcmp(dw, dw2, u.nw * sizeof(real)) == 0, "dw k %d stride %d %d -> %d: %g", s.k, s.stride, s.in, s.out,
