@@ -1,7 +1,8 @@
 #!/bin/sh
 # bits.sh: the same bits everywhere.  The hash that `chNN --quick` prints must be one number for gcc and clang (those that
 # are there), for -O3 with everything the processor has, with one and two threads, for -O0, and for tcc.
-# Chapters may be named: sh tests/bits.sh ch09.
+# The same for a UNet that build/train_images trains for three steps; the slow forms, -O0 and tcc, are left to the chapters.
+# Programs may be named: sh tests/bits.sh ch09 train_images.
 cd "$(dirname "$0")/.." || exit 2
 . tests/common.sh
 B=$BUILD/bits
@@ -29,7 +30,8 @@ one() {
         return
     fi
     mkdir -p "$B/out"
-    hash=$(OMP_NUM_THREADS=$threads limit 120 "$program" --quick --out "$B/out" 2>/dev/null </dev/null |
+    # shellcheck disable=SC2086
+    hash=$(OMP_NUM_THREADS=$threads limit 120 "$program" $options --out "$B/out" 2>/dev/null </dev/null |
         sed -n 's/^hash \([0-9a-f]\{16\}\)$/\1/p')
     [ -n "$first" ] || first=$hash
     if [ -n "$hash" ] && [ "$hash" = "$first" ]; then ok; else bad "$ch: $label: hash ${hash:-missing}, not $first"; fi
@@ -46,10 +48,16 @@ esac
 tcc=
 if have tcc; then tcc=tcc; else skip 'tcc not found'; fi
 
-for ch in ${*:-$(chapters)}; do
+for ch in ${*:-$(chapters) train_images}; do
     source=$(folder_of "$ch")/$ch.c
-    first=
+    options=--quick
     runs_O0=no
+    if [ "$ch" = train_images ]; then
+        source=toy/train_images.c
+        options='--world digits --net unet --width 16 --batch 16 --steps 3 --restart'
+        runs_O0=never
+    fi
+    first=
     runs=$passed
     for compiler in $compilers; do
         contract=$(accepts "$compiler" empty.c -ffp-contract=off)
@@ -68,7 +76,7 @@ for ch in ${*:-$(chapters)}; do
             ;;
         esac
     done
-    [ -z "$tcc" ] || one tcc -O0 1
+    [ -z "$tcc" ] || [ "$runs_O0" = never ] || one tcc -O0 1
     echo "  $ch  $first  $((passed - runs)) builds and runs agree"
 done
 finish bits
