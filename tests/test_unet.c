@@ -9,7 +9,9 @@ static const int word_list[] = {0, 2, 0, 3, 1, 2, 1, -1, -1, 3}; // five prompts
 static const Tokens words = {4, word_names, 5, 2, word_list};
 static const UnetShape small = {8, 3, 16, 2, {1, 2, 0, 0}, 1, 8, 12, 1, 0};
 
-enum { T = 20, MOST = 11 };
+static const UnetShape narrow = {8, 3, 8, 2, {1, 1, 0, 0}, 1, 4, 6, 1, 0};
+
+enum { T = 20, MOST = 9 };
 
 typedef struct {
     Net net;
@@ -149,10 +151,10 @@ static void plain_forward(real *eps, const Case *u, int row) {
 }
 
 static void test_walk(UnetShape shape, int tokens, const char *name) {
-    Case u = case_new(shape, tokens, MOST);
+    Case u = case_new(shape, tokens, 3);
     real *want = NEW(real, (size_t)u.net.in);
     u.net.forward(&u.net, u.y, u.x, u.t, u.c, u.n);
-    for (int row = 0; row < u.n; row += 3) {
+    for (int row = 0; row < u.n; row += 2) {
         double d;
         plain_forward(want, &u, row);
         d = distance(u.y + (size_t)row * (size_t)u.net.in, want, (size_t)u.net.in);
@@ -195,7 +197,7 @@ static void test_gradients(UnetShape shape, int tokens, int n, int layers, const
 // ---- bits --------------------------------------------------------------------------------------------------------
 
 static void test_bits(void) {
-    Case u = case_new(small, 1, MOST), v = case_new(small, 1, MOST);
+    Case u = case_new(narrow, 1, MOST), v = case_new(narrow, 1, MOST);
     size_t dim = (size_t)u.net.in, all = MOST * dim * sizeof(real);
     real *one = NEW(real, MOST * dim), *g = NEW(real, u.net.np), *dx = NEW(real, MOST * dim);
     u.net.forward(&u.net, u.y, u.x, u.t, u.c, MOST);
@@ -314,10 +316,10 @@ int main(void) {
     test_sizes();
     test_first_bad();
     if (sizeof(real) == 8) {
-        test_gradients(small, 1, 1, 1, "words");
-        test_gradients(direct, 0, 2, 0, "direct");
-        test_gradients(deep, 0, MOST, 0, "three levels, two blocks");
-        test_gradients(flat, 1, 3, 0, "5x5, one level");
+        test_gradients(small, 1, 1, 0, "words");
+        test_gradients(direct, 0, 1, 0, "direct");
+        test_gradients(deep, 0, 9, 0, "three levels, two blocks");
+        test_gradients(flat, 1, 2, 1, "5x5, one level");
     }
     return report("test_unet");
 }

@@ -57,14 +57,15 @@ typedef double MeanLoss(double *grad, double *hessian, const double *theta, cons
 // who: the caller, for its errors.  Returns the penalised loss.
 static inline double rm_newton(double *theta, MeanLoss *f, const void *data, double lambda, const char *who, int F) {
     size_t cells = (size_t)F * (size_t)F;
-    double *grad = NEW(double, (size_t)F);
-    double *hessian = NEW(double, cells);
-    double *trial = NEW(double, (size_t)F);
+    double *grad, *hessian, *trial;
     double loss = INFINITY, largest = 1;
     int iteration, a;
     if (!(lambda > 0)) {
         DIE("%s: lambda must be positive (without it there may be no optimum), got %g", who, lambda);
     }
+    grad = NEW(double, (size_t)F);
+    hessian = NEW(double, cells);
+    trial = NEW(double, (size_t)F);
     memset(theta, 0, (size_t)F * sizeof *theta);
     for (iteration = 0; iteration < 100 && largest > 1e-13; iteration++) {
         double fraction = 2, reached = INFINITY, size = 0, penalty;

@@ -13,7 +13,7 @@
 #include "../../ref/core/winograd.h"
 #include "../world/tokens.h"
 
-enum { UNET_LEVELS = 4, UNET_MAX_OPS = 400, UNET_MAX_BUFS = 400, UNET_WAVES = 32, UNET_NAME = 24 };
+enum { UNET_LEVELS = 4, UNET_MAX_OPS = 400, UNET_MAX_BUFS = 400, UNET_WAVES = 32, UNET_NAME = 32 };
 
 typedef struct {
     int side, channels;    // images are side x side x channels
