@@ -38,6 +38,17 @@ static inline int is_near(double got, double want, double rel, double abs_) {
     CHECK((stderr_) > 0 && fabs((mean) - (exact)) < 4 * (stderr_), "mean %.6g +- %.2g, exact %.6g", (double)(mean), \
           (double)(stderr_), (double)(exact))
 
+// |got - want| / |want| over n numbers; NaN, which no comparison accepts, when want is zero.
+static inline double relative_error(const real *got, const real *want, size_t n) {
+    double d = 0, s = 0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        d += ((double)got[i] - (double)want[i]) * ((double)got[i] - (double)want[i]);
+        s += (double)want[i] * (double)want[i];
+    }
+    return sqrt(d / s);
+}
+
 static inline int report(const char *name) {
     printf("%s: %zu passed, %zu failed\n", name, checks_passed, checks_failed);
     return checks_failed != 0 || checks_passed == 0;

@@ -13,16 +13,6 @@ static real *noise(size_t n, uint64_t stream) {
     return v;
 }
 
-// |a - b| / |b|, NaN when b is zero.
-static double distance(const real *a, const real *b, size_t n) {
-    double d = 0, s = 0;
-    for (size_t i = 0; i < n; i++) {
-        d += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
-        s += (double)b[i] * (double)b[i];
-    }
-    return sqrt(d / s);
-}
-
 // Images in a border of zeros.
 static real *bordered(const real *x, int n, int H, int W, int C, int border) {
     real *y = NEW(real, (size_t)n * (size_t)(H + 2 * border) * (size_t)(W + 2 * border) * (size_t)C);
@@ -110,7 +100,7 @@ static void test_direct(ConvShape s) {
         conv_naive(want, u.x, u.w, &start, &s);
         conv_forward(y, u.x, packed, &start, &s);
         CHECK(memcmp(y, want, u.ny * sizeof(real)) == 0, "forward k %d stride %d %d -> %d, start %d: %g", s.k, s.stride,
-              s.in, s.out, kind, distance(y, want, u.ny));
+              s.in, s.out, kind, relative_error(y, want, u.ny));
     }
     for (int kind = 0; kind < 2; kind++) { // every image meets its own vector
         ConvStart start = kind == 0 ? start_zero() : start_rows(vectors, s.out);
@@ -123,7 +113,7 @@ static void test_direct(ConvShape s) {
     conv_naive_backward(dx2, dw2, db2, u.dy, u.x, u.w, &s);
     conv_backward_weights(dw, db, u.dy, u.x, &s);
     CHECK(memcmp(dw, dw2, u.nw * sizeof(real)) == 0, "dw k %d stride %d %d -> %d: %g", s.k, s.stride, s.in, s.out,
-          distance(dw, dw2, u.nw));
+          relative_error(dw, dw2, u.nw));
     CHECK(memcmp(db, db2, (size_t)s.out * sizeof(real)) == 0, "db %d", s.out);
     wanted = inner(dx2, s.n, H, W, s.in, border);
     for (int add = 0; add < 2; add++) { // written, then added to
@@ -135,8 +125,8 @@ static void test_direct(ConvShape s) {
         for (size_t i = 0; i < ni && add; i++) {
             wanted[i] *= 2;
         }
-        CHECK(distance(dx, wanted, ni) < tiny, "dx k %d stride %d %d -> %d, add %d: %g", s.k, s.stride, s.in, s.out,
-              add, distance(dx, wanted, ni));
+        CHECK(relative_error(dx, wanted, ni) < tiny, "dx k %d stride %d %d -> %d, add %d: %g", s.k, s.stride, s.in,
+              s.out, add, relative_error(dx, wanted, ni));
     }
     if (sizeof(real) == 8 && s.n * s.H * s.in * s.out < 1000) { // the reference itself, by finite differences
         memset(dw2, 0, u.nw * sizeof(real));
@@ -183,15 +173,16 @@ static void test_winograd(ConvShape s) {
                             : start_image(image, u.bias, s.H, s.W, s.out);
         conv_naive(want, u.x, u.w, &start, &s);
         wino_forward(y, u.x, packed, &start, &s, scratch);
-        CHECK(distance(y, want, u.ny) < tiny, "start %d, %d -> %d: %g", kind, s.in, s.out, distance(y, want, u.ny));
+        CHECK(relative_error(y, want, u.ny) < tiny, "start %d, %d -> %d: %g", kind, s.in, s.out,
+              relative_error(y, want, u.ny));
     }
     conv_naive_backward(dx2, dw2, NULL, u.dy, u.x, u.w, &s);
     wino_backward_weights(dw, u.dy, u.x, &s, scratch);
-    CHECK(distance(dw, dw2, u.nw) < tiny, "dw %d -> %d: %g", s.in, s.out, distance(dw, dw2, u.nw));
+    CHECK(relative_error(dw, dw2, u.nw) < tiny, "dw %d -> %d: %g", s.in, s.out, relative_error(dw, dw2, u.nw));
     wanted = inner(dx2, s.n, s.H, s.W, s.in, 1);
     start = start_zero();
     wino_forward(dx, up, turned, &start, &back, scratch);
-    CHECK(distance(dx, wanted, ni) < tiny, "dx %d -> %d: %g", s.in, s.out, distance(dx, wanted, ni));
+    CHECK(relative_error(dx, wanted, ni) < tiny, "dx %d -> %d: %g", s.in, s.out, relative_error(dx, wanted, ni));
     case_free(&u);
     free(y);
     free(want);

@@ -56,15 +56,6 @@ static void case_free(Case *u) {
     free(u->c);
 }
 
-static double distance(const real *a, const real *b, size_t n) {
-    double d = 0, s = 0;
-    for (size_t i = 0; i < n; i++) {
-        d += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
-        s += (double)b[i] * (double)b[i];
-    }
-    return sqrt(d / s);
-}
-
 // ---- the plain walk ----------------------------------------------------------------------------------------------
 
 static void plain_conv(real *y, const real *x, const UnetPlan *u, const UnetOp *op, const real *p, real **act) {
@@ -157,7 +148,7 @@ static void test_walk(UnetShape shape, int tokens, const char *name) {
     for (int row = 0; row < u.n; row += 2) {
         double d;
         plain_forward(want, &u, row);
-        d = distance(u.y + (size_t)row * (size_t)u.net.in, want, (size_t)u.net.in);
+        d = relative_error(u.y + (size_t)row * (size_t)u.net.in, want, (size_t)u.net.in);
         CHECK(d < (sizeof(real) == 4 ? 2e-5 : 1e-12), "%s, row %d: %g", name, row, d);
     }
     free(want);
