@@ -65,4 +65,15 @@ static inline int one_line(const char *text) {
     return end != NULL && end > text && end[1] == '\0';
 }
 
+// `program load KIND FILE` must end as every loader ends on a bad file: exit 1, nothing on stdout, one line that names
+// the file.
+static inline void child_refuses(const char *kind, const char *name) {
+    char arguments[400];
+    int status;
+    snprintf(arguments, sizeof arguments, "load %s %s", kind, child_path(name));
+    status = child_run("", arguments);
+    CHECK(status == 1 && one_line(child_err) && child_out[0] == '\0' && strstr(child_err, name) != NULL,
+          "%s %s: exit %d, stderr '%s'", kind, name, status, child_err);
+}
+
 #endif

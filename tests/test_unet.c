@@ -1,7 +1,7 @@
 // test_unet.c: the UNet against a walk through its list with the plain loops and memory to spare, its gradients against
 // finite differences, and that neither the batch, the memory plan nor what ran before changes a bit.
 #include "../ref/core/conv_naive.h"
-#include "../toy/model/unet.h"
+#include "../toy/model/nonfinite_unet.h"
 #include "harness.h"
 
 static const char *const word_names[] = {"red", "blue", "dot", "bar"};

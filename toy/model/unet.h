@@ -152,7 +152,6 @@ static inline int unet_kept(const Unet *m, const Net *net, const real *x, const 
 static inline void unet_backward(Net *net, real *dx, const real *dy, const real *x, const real *t, const int *c,
                                  int n) {
     Unet *m = (Unet *)net->self;
-    const UnetPlan *u = m->plan;
     size_t np = net->np, dim = (size_t)net->in, i;
     int pieces, lane, lanes;
     real *memory;
@@ -178,31 +177,8 @@ static inline void unet_backward(Net *net, real *dx, const real *dy, const real 
         }
         for (number = lane; number < pieces; number += UNET_LANES) {
             Piece q = unet_piece_at(m, net, number, lane, memory, 1);
-            real *dF;
-            int b, k;
-            size_t j;
-            memset(q.started, 0, sizeof q.started);
-            q.started[u->result] = 1;
-            dF = piece_grad(&q, u->result);
-            for (b = 0; b < q.n; b++) { // forward: eps = sigma x + alpha F
-                real a = m->alpha[unet_step(m, m->t[q.first + b])];
-                for (j = 0; j < dim; j++) {
-                    dF[(size_t)b * dim + j] = a * dy[(size_t)(q.first + b) * dim + j];
-                }
-            }
-            for (k = u->ops - 1; k >= 0; k--) {
-                const UnetOp *op = &u->op[k];
-                int to_time = op->in >= 0 && u->op[0].out == op->in; // the waves have no parameters before them
-                int to_image = op->in >= 0 && (op->in == u->image || op->in == u->image + 1);
-                piece_backward_op(&q, op, g, !to_time && (dx != NULL || !to_image));
-            }
-            for (b = 0; b < q.n && dx != NULL; b++) {
-                const real *d = piece_grad(&q, u->image) + (size_t)b * dim;
-                real s = m->sigma[unet_step(m, m->t[q.first + b])];
-                for (j = 0; j < dim; j++) {
-                    dx[(size_t)(q.first + b) * dim + j] += s * dy[(size_t)(q.first + b) * dim + j] + d[j];
-                }
-            }
+            size_t at = (size_t)q.first * dim;
+            piece_backward(&q, g, dx != NULL ? dx + at : NULL, dy + at);
         }
     }
     m->kept = 0; // gradients have been written over what was kept
@@ -221,47 +197,6 @@ static inline void unet_backward(Net *net, real *dx, const real *dy, const real 
 }
 
 // ---- looking inside ----------------------------------------------------------------------------------------------
-
-static inline int unet_finite(const real *v, size_t n) {
-    size_t i;
-    for (i = 0; i < n; i++) {
-        if (!((double)fabs((double)v[i]) <= 1e30)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-// Runs the rows through the net layer by layer and names the first layer whose output is not finite, in text; NULL
-// when all are.  For the message of a training that went wrong.
-static inline const char *unet_first_bad(Net *net, char *text, size_t size, const real *x, const real *t, const int *c,
-                                         int n) {
-    Unet *m = (Unet *)net->self;
-    const UnetPlan *u = m->plan;
-    int number, i;
-    unet_inputs(m, net, x, t, c, n);
-    unet_pack(m, net, 0);
-    m->kept = 0;
-    for (number = 0; number * m->piece < n; number++) {
-        real *memory = unet_memory_of(m, (size_t)m->piece * u->lean);
-        Piece q = unet_piece_at(m, net, number, 0, memory, 0);
-        if (!unet_finite(m->x + (size_t)q.first * (size_t)net->in, (size_t)q.n * (size_t)net->in)) {
-            snprintf(text, size, "the input");
-            return text;
-        }
-        memcpy(piece_act(&q, u->image), m->x + (size_t)q.first * (size_t)net->in,
-               (size_t)q.n * (size_t)net->in * sizeof(real));
-        for (i = 0; i < u->ops; i++) {
-            const UnetOp *op = &u->op[i];
-            piece_forward_op(&q, op);
-            if (!unet_finite(piece_act(&q, op->out), (size_t)q.n * unet_size(&u->buf[op->out]))) {
-                snprintf(text, size, "layer %d, %s", i, op->name);
-                return text;
-            }
-        }
-    }
-    return NULL;
-}
 
 static inline void unet_print(FILE *f, const Net *net) {
     unet_plan_print(f, ((const Unet *)net->self)->plan);

@@ -110,4 +110,33 @@ static inline void piece_backward_op(Piece *q, const UnetOp *op, real *g, int wa
     }
 }
 
+// The whole way back for one piece: g (np) += , dx += (either may be NULL), for dy = dL/d eps of its images.
+static inline void piece_backward(Piece *q, real *g, real *dx, const real *dy) {
+    const UnetPlan *u = q->m->plan;
+    size_t dim = unet_size(&u->buf[u->image]), j;
+    real *dF;
+    int b, k;
+    memset(q->started, 0, sizeof q->started);
+    q->started[u->result] = 1; // written whole here
+    dF = piece_grad(q, u->result);
+    for (b = 0; b < q->n; b++) { // forward: eps = sigma x + alpha F
+        real a = q->m->alpha[unet_step(q->m, q->m->t[q->first + b])];
+        for (j = 0; j < dim; j++) {
+            dF[(size_t)b * dim + j] = a * dy[(size_t)b * dim + j];
+        }
+    }
+    for (k = u->ops - 1; k >= 0; k--) {
+        const UnetOp *op = &u->op[k];
+        int to_image = op->in == u->image || op->in == u->bordered;
+        piece_backward_op(q, op, g, op->in != u->waves && (dx != NULL || !to_image));
+    }
+    for (b = 0; b < q->n && dx != NULL; b++) {
+        const real *d = piece_grad(q, u->image) + (size_t)b * dim;
+        real s = q->m->sigma[unet_step(q->m, q->m->t[q->first + b])];
+        for (j = 0; j < dim; j++) {
+            dx[(size_t)b * dim + j] += s * dy[(size_t)b * dim + j] + d[j];
+        }
+    }
+}
+
 #endif

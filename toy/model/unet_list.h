@@ -74,6 +74,7 @@ typedef struct {
     UnetOp op[UNET_MAX_OPS];
     UnetBuf buf[UNET_MAX_BUFS];
     int image, result;             // buffers of the input and of F
+    int waves, bordered;           // of the time waves, and of the image with its border: nothing learned before them
     size_t np, store;              // parameters; numbers of all packed weights
     size_t lean, full;             // arena of one image: forward only, and with all that backward needs
     size_t lean_at[UNET_MAX_BUFS]; // places in the lean arena
@@ -197,6 +198,7 @@ static inline int unet_embedding(UnetPlan *u) {
     int waves = unet_buf(u, 1, 1, UNET_WAVES, 0), z;
     UnetOp *op;
     unet_op(u, UNET_TIME, "time", "waves", -1, waves);
+    u->waves = waves;
     z = unet_conv(u, "time", "linear1", waves, -1, u->shape.time, 1, 1, -1, -1);
     z = unet_simple(u, UNET_SILU, "time", "silu1", z, 1, 0);
     z = unet_conv(u, "time", "linear2", z, -1, u->shape.time, 1, 1, -1, -1);
@@ -230,7 +232,7 @@ static inline void unet_list(UnetPlan *u) {
     int skip[UNET_LEVELS * 4], skips = 0, e = unet_embedding(u), h, l, r;
     char where[UNET_NAME];
     u->image = unet_buf(u, s->side, s->side, s->channels, 0);
-    h = unet_simple(u, UNET_PAD, "in", "pad", u->image, 1, 1);
+    u->bordered = h = unet_simple(u, UNET_PAD, "in", "pad", u->image, 1, 1);
     h = unet_conv(u, "in", "conv", h, -1, s->width * s->mult[0], 3, 1, -1, -1);
     for (l = 0; l < s->levels; l++) {
         for (r = 0; r < s->blocks; r++) {
