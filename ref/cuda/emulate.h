@@ -1,0 +1,218 @@
+// emulate.h: CUDA kernels on a CPU, one coroutine per CUDA thread: index arithmetic can be tested without a GPU, and a
+// debugger can stop in thread 3 of block 2.
+//
+//   emu_launch(grid, block, shared_bytes, [&] { kernel(arguments); });
+// Inside the kernel threadIdx, blockIdx, blockDim, gridDim, __syncthreads and the warp shuffles are there; device.h adds
+// the rest.  Blocks run one after another; the threads of a block run in turn, and change places where they wait for
+// each other.  It favours checking over speed:
+//   - shared memory starts as NaN, and an address outside it stops the program;
+//   - when no thread can go on, the deadlock is reported with its block;
+//   - EMU_ORDER=1 runs the threads from the last to the first, a larger number shuffles them with that seed: a result
+//     that depends on the order misses a barrier.
+// What it cannot see: races between threads that run at the same moment, missing memory fences, bank conflicts, time.
+// C++11 and POSIX ucontext; no part of it is compiled for a GPU.
+#ifndef TILT_EMULATE_H
+#define TILT_EMULATE_H
+
+#include <functional>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __grid_constant__
+#define __restrict__
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {
+    }
+};
+static dim3 threadIdx, blockIdx, blockDim, gridDim; // plain variables: "print threadIdx" works in gdb
+
+struct EmuThread {
+    ucontext_t context;
+    dim3 index;
+    bool done;
+    char *stack;
+};
+
+// A meeting of some threads: who has come, and what each brought.
+struct EmuGroup {
+    int arrived;
+    unsigned meeting;
+    void *brought[1024];
+};
+
+enum { EMU_STACK = 64 << 10 };
+
+static struct {
+    std::vector<EmuThread> thread;
+    std::vector<int> order;
+    int current;
+    ucontext_t scheduler;
+    std::function<void()> *body;
+    long progress; // grows when anything happens that another thread may wait for
+    unsigned char *shared;
+    size_t shared_bytes;
+    EmuGroup block, named[16], warp[32], warpgroup[8];
+} emu;
+
+[[noreturn]] static inline void emu_stop(const char *what, unsigned long number) {
+    fprintf(stderr, "emulate: %s (%lu) in block (%u,%u,%u), thread (%u,%u,%u)\n", what, number, blockIdx.x, blockIdx.y,
+            blockIdx.z, threadIdx.x, threadIdx.y, threadIdx.z);
+    exit(3);
+}
+
+static inline int emu_id() {
+    return (int)(threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z));
+}
+
+static inline void emu_yield() {
+    int self = emu.current;
+    swapcontext(&emu.thread[(size_t)self].context, &emu.scheduler);
+    threadIdx = emu.thread[(size_t)self].index;
+}
+
+// n threads meet; the last to come runs f over what all have brought; then all go on.
+template <class F> static void emu_meet(EmuGroup &g, int n, int rank, void *mine, F f) {
+    unsigned meeting = g.meeting;
+    g.brought[rank] = mine;
+    if (++g.arrived == n) {
+        f(g.brought);
+        g.arrived = 0;
+        g.meeting++;
+        emu.progress++;
+        return;
+    }
+    while (g.meeting == meeting) {
+        emu_yield();
+    }
+}
+
+static inline void emu_nothing(void **) {
+}
+
+template <class F> static void emu_meet_warp(void *mine, F f) {
+    emu_meet(emu.warp[emu_id() / 32], 32, emu_id() % 32, mine, f);
+}
+
+static inline void __syncthreads() {
+    emu_meet(emu.block, (int)(blockDim.x * blockDim.y * blockDim.z), emu_id(), NULL, emu_nothing);
+}
+
+static inline void __syncwarp(unsigned = ~0u) {
+    emu_meet_warp(NULL, emu_nothing);
+}
+
+static inline float __shfl_xor_sync(unsigned, float value, int mask) {
+    struct Offer {
+        float in, out;
+        int mask;
+    } offer = {value, 0, mask};
+    emu_meet_warp(&offer, [](void **all) {
+        for (int i = 0; i < 32; i++) {
+            Offer *o = (Offer *)all[i];
+            o->out = ((Offer *)all[i ^ o->mask])->in;
+        }
+    });
+    return offer.out;
+}
+
+static inline float rsqrtf(float x) {
+    return 1.f / sqrtf(x);
+}
+
+static void emu_entry() {
+    (*emu.body)();
+    emu.thread[(size_t)emu.current].done = true;
+    emu.progress++;
+    swapcontext(&emu.thread[(size_t)emu.current].context, &emu.scheduler);
+}
+
+static inline void emu_shuffle(int n) {
+    const char *text = getenv("EMU_ORDER");
+    unsigned seed = text != NULL ? (unsigned)atoi(text) : 0;
+    emu.order.resize((size_t)n);
+    for (int i = 0; i < n; i++) {
+        emu.order[(size_t)i] = seed == 1 ? n - 1 - i : i;
+    }
+    for (int i = n - 1; i > 0 && seed > 1; i--) {
+        seed = seed * 1664525u + 1013904223u;
+        std::swap(emu.order[(size_t)i], emu.order[(seed >> 8) % (unsigned)(i + 1)]);
+    }
+}
+
+static inline void emu_run_block(int n) {
+    memset((void *)emu.shared, 0xff, emu.shared_bytes); // NaN in bf16 and in fp32
+    memset((void *)&emu.block, 0, sizeof emu.block);
+    memset((void *)emu.named, 0, sizeof emu.named);
+    memset((void *)emu.warp, 0, sizeof emu.warp);
+    memset((void *)emu.warpgroup, 0, sizeof emu.warpgroup);
+    for (int i = 0; i < n; i++) {
+        EmuThread &t = emu.thread[(size_t)i];
+        unsigned u = (unsigned)i;
+        t.done = false;
+        t.index = dim3(u % blockDim.x, u / blockDim.x % blockDim.y, u / (blockDim.x * blockDim.y));
+        getcontext(&t.context);
+        t.context.uc_stack.ss_sp = t.stack;
+        t.context.uc_stack.ss_size = EMU_STACK;
+        t.context.uc_link = &emu.scheduler;
+        makecontext(&t.context, emu_entry, 0);
+    }
+    for (int left = n; left > 0;) {
+        long before = emu.progress;
+        left = 0;
+        for (int i : emu.order) {
+            EmuThread &t = emu.thread[(size_t)i];
+            if (!t.done) {
+                emu.current = i;
+                threadIdx = t.index;
+                swapcontext(&emu.scheduler, &t.context);
+                left += !t.done;
+            }
+        }
+        if (left > 0 && emu.progress == before) {
+            emu_stop("deadlock: so many threads wait for ever", (unsigned long)left);
+        }
+    }
+}
+
+static void emu_launch(dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> body) {
+    int n = (int)(block.x * block.y * block.z);
+    blockDim = block;
+    gridDim = grid;
+    emu.body = &body;
+    emu.shared_bytes = (shared_bytes + 1023) / 1024 * 1024;
+    if (n < 1 || n > 1024 || posix_memalign((void **)&emu.shared, 1024, emu.shared_bytes + 1024) != 0) {
+        emu_stop("a block has 1..1024 threads", (unsigned long)n);
+    }
+    emu.thread.assign((size_t)n, EmuThread());
+    for (EmuThread &t : emu.thread) {
+        t.stack = (char *)malloc(EMU_STACK);
+    }
+    emu_shuffle(n);
+    for (unsigned z = 0; z < grid.z; z++) {
+        for (unsigned y = 0; y < grid.y; y++) {
+            for (unsigned x = 0; x < grid.x; x++) {
+                blockIdx = dim3(x, y, z);
+                emu_run_block(n);
+            }
+        }
+    }
+    for (EmuThread &t : emu.thread) {
+        free(t.stack);
+    }
+    free(emu.shared);
+    emu.shared = NULL;
+}
+
+#endif
