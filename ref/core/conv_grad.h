@@ -16,6 +16,7 @@ static inline void conv_grad_tile(real *dw, size_t out, const real *RESTRICT a, 
     real sum[TILE_ROWS][TILE_COLS];
     int r, c, line, k;
     for (r = 0; r < TILE_ROWS; r++) {
+        SIMD
         for (c = 0; c < TILE_COLS; c++) {
             sum[r][c] = dw[(size_t)r * out + (size_t)c];
         }
@@ -30,6 +31,7 @@ static inline void conv_grad_tile(real *dw, size_t out, const real *RESTRICT a, 
         }
     }
     for (r = 0; r < TILE_ROWS; r++) {
+        SIMD
         for (c = 0; c < TILE_COLS; c++) {
             dw[(size_t)r * out + (size_t)c] = sum[r][c];
         }

@@ -48,6 +48,7 @@ static inline void gemm_naive(real *C, const real *A, int a_trans, const real *B
         int i, j, k;                                                                                                 \
         for (i = 0; i < rows; i++) {                                                                                 \
             off[i] = (size_t)i * row;                                                                                \
+            SIMD                                                                                                     \
             for (j = 0; j < TILE_COLS; j++) {                                                                        \
                 sum[i][j] = start[(size_t)i * start_row + (size_t)j];                                                \
             }                                                                                                        \
@@ -59,6 +60,7 @@ static inline void gemm_naive(real *C, const real *A, int a_trans, const real *B
             panel += TILE_COLS;                                                                                      \
         }                                                                                                            \
         for (i = 0; i < rows; i++) {                                                                                 \
+            SIMD                                                                                                     \
             for (j = 0; j < TILE_COLS; j++) {                                                                        \
                 C[(size_t)i * C_row + (size_t)j] = sum[i][j];                                                        \
             }                                                                                                        \

@@ -37,7 +37,7 @@ static inline size_t wino_packed_size(int in, int out) {
 
 static inline size_t wino_scratch(int in, int out) {
     size_t patch_in = (size_t)wino_round(in, TILE_ROWS), patch_out = (size_t)tiles_of(out) * TILE_COLS;
-    return 16 * ((size_t)WINO_PATCHES * (patch_in + patch_out) + patch_in * patch_out + patch_in + patch_out);
+    return 16 * ((size_t)WINO_PATCHES * (patch_in + patch_out) + patch_in * patch_out);
 }
 
 // ---- weights -----------------------------------------------------------------------------------------------------
@@ -83,115 +83,108 @@ static inline void wino_pack(real *packed, const real *w, int in, int out, int t
 
 // ---- patches -----------------------------------------------------------------------------------------------------
 
+// The transforms in one dimension: (a, b, c, d) = B' (p, q, r, s),  (a, b) = A' (p, q, r, s),  (a, b, c, d) = A (p, q).
+// Along the columns and then along the lines they make the two-dimensional ones, in registers from the first load to
+// the last store; the channels are the vector lanes.
+#define WINO_B(a, b, c, d, p, q, r, s) \
+    do {                               \
+        a = (p) - (r);                 \
+        b = (q) + (r);                 \
+        c = (r) - (q);                 \
+        d = (q) - (s);                 \
+    } while (0)
+#define WINO_A_T(a, b, p, q, r, s) \
+    do {                           \
+        a = (p) + (q) + (r);       \
+        b = (q) - (r) - (s);       \
+    } while (0)
+#define WINO_A(a, b, c, d, p, q) \
+    do {                         \
+        a = (p);                 \
+        b = (p) + (q);           \
+        c = (p) - (q);           \
+        d = -(q);                \
+    } while (0)
+
 // V = B' d B of one patch, all channels.  d: its first pixel in a padded image whose lines are `row` numbers long;
-// point p of the result goes to v[p * point].  half: 16 C numbers.
-static inline void wino_patch_in(real *v, size_t point, const real *d, size_t row, int C, real *half) {
-    int x, y, c;
-    for (x = 0; x < 4; x++) { // half[y][x] = B' d
-        const real *RESTRICT d0 = d + x * C, *RESTRICT d1 = d0 + row, *RESTRICT d2 = d1 + row, *RESTRICT d3 = d2 + row;
-        real *RESTRICT h = half + x * C;
-        SIMD
-        for (c = 0; c < C; c++) {
-            h[c] = d0[c] - d2[c];
-            h[4 * C + c] = d1[c] + d2[c];
-            h[8 * C + c] = d2[c] - d1[c];
-            h[12 * C + c] = d1[c] - d3[c];
-        }
-    }
-    for (y = 0; y < 4; y++) {
-        const real *RESTRICT h = half + 4 * y * C;
-        real *RESTRICT v0 = v + (size_t)(4 * y) * point, *RESTRICT v1 = v0 + point, *RESTRICT v2 = v1 + point,
-                       *RESTRICT v3 = v2 + point;
-        SIMD
-        for (c = 0; c < C; c++) {
-            v0[c] = h[c] - h[2 * C + c];
-            v1[c] = h[C + c] + h[2 * C + c];
-            v2[c] = h[2 * C + c] - h[C + c];
-            v3[c] = h[C + c] - h[3 * C + c];
-        }
+// point p of the result goes to v[p * point].
+static inline void wino_patch_in(real *v, size_t point, const real *d, size_t row, int C) {
+    const real *RESTRICT d0 = d, *RESTRICT d1 = d0 + row, *RESTRICT d2 = d1 + row, *RESTRICT d3 = d2 + row;
+    real *RESTRICT v0 = v, *RESTRICT v1 = v0 + 4 * point, *RESTRICT v2 = v1 + 4 * point, *RESTRICT v3 = v2 + 4 * point;
+    int c;
+    SIMD
+    for (c = 0; c < C; c++) {
+        real h0, h1, h2, h3, i0, i1, i2, i3, j0, j1, j2, j3, k0, k1, k2, k3; // the columns h, i, j, k of B' d
+        WINO_B(h0, h1, h2, h3, d0[c], d1[c], d2[c], d3[c]);
+        WINO_B(i0, i1, i2, i3, d0[C + c], d1[C + c], d2[C + c], d3[C + c]);
+        WINO_B(j0, j1, j2, j3, d0[2 * C + c], d1[2 * C + c], d2[2 * C + c], d3[2 * C + c]);
+        WINO_B(k0, k1, k2, k3, d0[3 * C + c], d1[3 * C + c], d2[3 * C + c], d3[3 * C + c]);
+        WINO_B(v0[c], v0[point + c], v0[2 * point + c], v0[3 * point + c], h0, i0, j0, k0);
+        WINO_B(v1[c], v1[point + c], v1[2 * point + c], v1[3 * point + c], h1, i1, j1, k1);
+        WINO_B(v2[c], v2[point + c], v2[2 * point + c], v2[3 * point + c], h2, i2, j2, k2);
+        WINO_B(v3[c], v3[point + c], v3[2 * point + c], v3[3 * point + c], h3, i3, j3, k3);
     }
 }
 
-// y (2x2 pixels, lines `row` apart) = start + A' m A (+ plus, which needs a start).  half: 10 C numbers.
-static inline void wino_patch_out(real *y, size_t row, const real *m, size_t point, const real *start, size_t srow,
-                                  size_t spixel, const real *plus, int C, real *half) {
-    int x, r, c;
-    for (x = 0; x < 4; x++) { // half[r][x] = A' m
-        const real *RESTRICT m0 = m + (size_t)x * point, *RESTRICT m1 = m0 + 4 * point, *RESTRICT m2 = m1 + 4 * point,
-                             *RESTRICT m3 = m2 + 4 * point;
-        real *RESTRICT h = half + x * C;
-        SIMD
-        for (c = 0; c < C; c++) {
-            h[c] = m0[c] + m1[c] + m2[c];
-            h[4 * C + c] = m1[c] - m2[c] - m3[c];
-        }
+// One 2x2 block of results, y = start + A' m A (+ plus), from the 16 products of a patch.  START(r, x) is the start of
+// line r, column x, at channel c; the lines of y are `row` apart, its columns C.
+#define WINO_PATCH_OUT(name, START)                                                                           \
+    static inline void name(real *y, size_t row, const real *m, size_t point, const real *start, size_t srow, \
+                            size_t spixel, const real *plus, int C) {                                         \
+        const real *RESTRICT m0 = m, *RESTRICT m1 = m0 + 4 * point, *RESTRICT m2 = m1 + 4 * point,            \
+                             *RESTRICT m3 = m2 + 4 * point;                                                   \
+        int c;                                                                                                \
+        (void)start;                                                                                          \
+        (void)srow;                                                                                           \
+        (void)spixel;                                                                                         \
+        (void)plus;                                                                                           \
+        SIMD                                                                                                  \
+        for (c = 0; c < C; c++) {                                                                             \
+            real h0, h1, i0, i1, j0, j1, k0, k1, p, q, r, s; /* the columns of A' m, then the block */        \
+            WINO_A_T(h0, h1, m0[c], m1[c], m2[c], m3[c]);                                                     \
+            WINO_A_T(i0, i1, m0[point + c], m1[point + c], m2[point + c], m3[point + c]);                     \
+            WINO_A_T(j0, j1, m0[2 * point + c], m1[2 * point + c], m2[2 * point + c], m3[2 * point + c]);     \
+            WINO_A_T(k0, k1, m0[3 * point + c], m1[3 * point + c], m2[3 * point + c], m3[3 * point + c]);     \
+            WINO_A_T(p, q, h0, i0, j0, k0);                                                                   \
+            WINO_A_T(r, s, h1, i1, j1, k1);                                                                   \
+            y[c] = START(c, p);                                                                               \
+            y[C + c] = START(spixel + c, q);                                                                  \
+            y[row + c] = START(srow + c, r);                                                                  \
+            y[row + C + c] = START(srow + spixel + c, s);                                                     \
+        }                                                                                                     \
     }
-    for (r = 0; r < 2; r++) {
-        const real *RESTRICT h = half + 4 * r * C;
-        real *RESTRICT left = half + 8 * C, *RESTRICT right = left + C;
-        SIMD
-        for (c = 0; c < C; c++) {
-            left[c] = h[c] + h[C + c] + h[2 * C + c];
-            right[c] = h[C + c] - h[2 * C + c] - h[3 * C + c];
-        }
-        for (x = 0; x < 2; x++) {
-            real *to = y + (size_t)r * row + (size_t)(x * C);
-            const real *sum = x == 0 ? left : right;
-            const real *begun = start == NULL ? NULL : start + (size_t)r * srow + (size_t)x * spixel;
-            if (start != NULL && plus != NULL) { // start may be y itself
-                SIMD
-                for (c = 0; c < C; c++) {
-                    to[c] = (begun[c] + sum[c]) + plus[c];
-                }
-            } else if (start != NULL) {
-                SIMD
-                for (c = 0; c < C; c++) {
-                    to[c] = begun[c] + sum[c];
-                }
-            } else {
-                memcpy(to, sum, (size_t)C * sizeof(real));
-            }
-        }
-    }
-}
+#define WINO_ALONE(at, sum) (sum)
+#define WINO_START(at, sum) (start[at] + (sum))
+#define WINO_START_PLUS(at, sum) ((start[at] + (sum)) + plus[c])
+WINO_PATCH_OUT(wino_patch_out_alone, WINO_ALONE)
+WINO_PATCH_OUT(wino_patch_out_start, WINO_START)
+WINO_PATCH_OUT(wino_patch_out_plus, WINO_START_PLUS)
 
-// D = A dy A' of one 2x2 block of dy, the adjoint of the step before.  half: 8 C numbers.
-static inline void wino_patch_up(real *v, size_t point, const real *dy, size_t row, int C, real *half) {
-    int x, y, c;
-    for (x = 0; x < 2; x++) { // half[y][x] = A dy
-        const real *RESTRICT d0 = dy + x * C, *RESTRICT d1 = d0 + row;
-        real *RESTRICT h = half + x * C;
-        SIMD
-        for (c = 0; c < C; c++) {
-            h[c] = d0[c];
-            h[2 * C + c] = d0[c] + d1[c];
-            h[4 * C + c] = d0[c] - d1[c];
-            h[6 * C + c] = -d1[c];
-        }
-    }
-    for (y = 0; y < 4; y++) {
-        const real *RESTRICT h = half + 2 * y * C;
-        real *RESTRICT v0 = v + (size_t)(4 * y) * point, *RESTRICT v1 = v0 + point, *RESTRICT v2 = v1 + point,
-                       *RESTRICT v3 = v2 + point;
-        SIMD
-        for (c = 0; c < C; c++) {
-            v0[c] = h[c];
-            v1[c] = h[c] + h[C + c];
-            v2[c] = h[c] - h[C + c];
-            v3[c] = -h[C + c];
-        }
+// D = A dy A' of one 2x2 block of dy, the adjoint of the step before.
+static inline void wino_patch_up(real *v, size_t point, const real *dy, size_t row, int C) {
+    const real *RESTRICT d0 = dy, *RESTRICT d1 = d0 + row;
+    real *RESTRICT v0 = v, *RESTRICT v1 = v0 + 4 * point, *RESTRICT v2 = v1 + 4 * point, *RESTRICT v3 = v2 + 4 * point;
+    int c;
+    SIMD
+    for (c = 0; c < C; c++) {
+        real h0, h1, h2, h3, i0, i1, i2, i3; // the columns h and i of A dy
+        WINO_A(h0, h1, h2, h3, d0[c], d1[c]);
+        WINO_A(i0, i1, i2, i3, d0[C + c], d1[C + c]);
+        WINO_A(v0[c], v0[point + c], v0[2 * point + c], v0[3 * point + c], h0, i0);
+        WINO_A(v1[c], v1[point + c], v1[2 * point + c], v1[3 * point + c], h1, i1);
+        WINO_A(v2[c], v2[point + c], v2[2 * point + c], v2[3 * point + c], h2, i2);
+        WINO_A(v3[c], v3[point + c], v3[2 * point + c], v3[3 * point + c], h3, i3);
     }
 }
 
 // Patches first .. first + count - 1 of the padded input, one row of `wide` numbers each.
-static inline void wino_patches(real *V, int wide, const real *x, const ConvShape *s, int first, int count,
-                                real *half) {
+static inline void wino_patches(real *V, int wide, const real *x, const ConvShape *s, int first, int count) {
     size_t row = (size_t)(s->W + 2) * (size_t)s->in, point = (size_t)WINO_PATCHES * (size_t)wide;
     int high = s->H / 2, across = s->W / 2, t;
     for (t = 0; t < count; t++) {
         int q = first + t, b = q / (high * across), v = q / across % high, u = q % across;
         const real *d = x + (size_t)(b * (s->H + 2) + 2 * v) * row + (size_t)(2 * u) * (size_t)s->in;
-        wino_patch_in(V + (size_t)t * (size_t)wide, point, d, row, s->in, half);
+        wino_patch_in(V + (size_t)t * (size_t)wide, point, d, row, s->in);
     }
 }
 
@@ -203,7 +196,7 @@ static inline void wino_forward(real *y, const real *x, const real *packed, cons
     int wide_in = wino_round(s->in, TILE_ROWS), wide_out = tiles_of(s->out) * TILE_COLS, high = s->H / 2;
     int across = s->W / 2, patches = s->n * high * across, first, t, o, p;
     size_t point_in = (size_t)WINO_PATCHES * (size_t)wide_in, point_out = (size_t)WINO_PATCHES * (size_t)wide_out;
-    real *V = scratch, *M = V + 16 * point_in, *half = M + 16 * point_out;
+    real *V = scratch, *M = V + 16 * point_in;
     size_t from[WINO_PATCHES], to[WINO_PATCHES];
     Taps one = {1, 0, {0}, {0}};
     Strides ys = strides_dense(s->H, s->W, s->out);
@@ -211,7 +204,7 @@ static inline void wino_forward(real *y, const real *x, const real *packed, cons
     for (first = 0; first < patches; first += WINO_PATCHES) {
         int count = patches - first < WINO_PATCHES ? patches - first : WINO_PATCHES;
         int rows = wino_round(count, TILE_ROWS);
-        wino_patches(V, wide_in, x, s, first, count, half);
+        wino_patches(V, wide_in, x, s, first, count);
         for (t = 0; t < rows; t++) { // rows beyond the last patch repeat it; nobody reads their products
             from[t] = (size_t)(t < count ? t : count - 1) * (size_t)wide_in;
             to[t] = (size_t)t * (size_t)wide_out;
@@ -228,8 +221,16 @@ static inline void wino_forward(real *y, const real *x, const real *packed, cons
         for (t = 0; t < count; t++) {
             int q = first + t, b = q / (high * across), v = 2 * (q / across % high), u = 2 * (q % across);
             const real *begun = start->from == NULL ? NULL : start->from + stride_at(&start->at, b, v, u);
-            wino_patch_out(y + stride_at(&ys, b, v, u), ys.row, M + (size_t)t * (size_t)wide_out, point_out, begun,
-                           start->at.row, start->at.pixel, start->plus, s->out, half);
+            const real *m = M + (size_t)t * (size_t)wide_out;
+            real *to_y = y + stride_at(&ys, b, v, u);
+            if (begun == NULL) {
+                wino_patch_out_alone(to_y, ys.row, m, point_out, NULL, 0, 0, NULL, s->out);
+            } else if (start->plus == NULL) {
+                wino_patch_out_start(to_y, ys.row, m, point_out, begun, start->at.row, start->at.pixel, NULL, s->out);
+            } else {
+                wino_patch_out_plus(to_y, ys.row, m, point_out, begun, start->at.row, start->at.pixel, start->plus,
+                                    s->out);
+            }
         }
     }
 }
@@ -240,16 +241,15 @@ static inline void wino_backward_weights(real *dw, const real *dy, const real *x
     int across = s->W / 2, patches = s->n * high * across, first, t, i, o, p, k;
     size_t point_in = (size_t)WINO_PATCHES * (size_t)wide_in, point_out = (size_t)WINO_PATCHES * (size_t)wide_out;
     size_t matrix = (size_t)wide_in * (size_t)wide_out;
-    real *V = scratch, *D = V + 16 * point_in, *M = D + 16 * point_out, *half = M + 16 * matrix;
+    real *V = scratch, *D = V + 16 * point_in, *M = D + 16 * point_out;
     Strides ys = strides_dense(s->H, s->W, s->out);
-    memset(scratch, 0, (16 * (point_in + point_out) + 16 * matrix) * sizeof(real));
+    memset(M, 0, 16 * matrix * sizeof(real));
     for (first = 0; first < patches; first += WINO_PATCHES) {
         int count = patches - first < WINO_PATCHES ? patches - first : WINO_PATCHES;
-        wino_patches(V, wide_in, x, s, first, count, half);
+        wino_patches(V, wide_in, x, s, first, count);
         for (t = 0; t < count; t++) {
             int q = first + t, b = q / (high * across), v = 2 * (q / across % high), u = 2 * (q % across);
-            wino_patch_up(D + (size_t)t * (size_t)wide_out, point_out, dy + stride_at(&ys, b, v, u), ys.row, s->out,
-                          half);
+            wino_patch_up(D + (size_t)t * (size_t)wide_out, point_out, dy + stride_at(&ys, b, v, u), ys.row, s->out);
         }
         for (p = 0; p < 16; p++) {
             for (o = 0; o < wide_out; o += TILE_COLS) {
