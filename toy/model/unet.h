@@ -172,13 +172,10 @@ static inline void unet_backward(Net *net, real *dx, const real *dy, const real 
     for (lane = 0; lane < lanes; lane++) {
         real *g = net->g != NULL ? m->shard + (size_t)lane * np : NULL;
         int number;
-        if (g != NULL) {
-            memset(g, 0, np * sizeof(real));
-        }
         for (number = lane; number < pieces; number += UNET_LANES) {
             Piece q = unet_piece_at(m, net, number, lane, memory, 1);
             size_t at = (size_t)q.first * dim;
-            piece_backward(&q, g, dx != NULL ? dx + at : NULL, dy + at);
+            piece_backward(&q, g, number == lane, dx != NULL ? dx + at : NULL, dy + at);
         }
     }
     m->kept = 0; // gradients have been written over what was kept

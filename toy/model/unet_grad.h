@@ -111,7 +111,8 @@ static inline void piece_backward_op(Piece *q, const UnetOp *op, real *g, int wa
 }
 
 // The whole way back for one piece: g (np) += , dx += (either may be NULL), for dy = dL/d eps of its images.
-static inline void piece_backward(Piece *q, real *g, real *dx, const real *dy) {
+// fresh: g = instead of g +=, whatever it held.
+static inline void piece_backward(Piece *q, real *g, int fresh, real *dx, const real *dy) {
     const UnetPlan *u = q->m->plan;
     size_t dim = unet_size(&u->buf[u->image]), j;
     real *dF;
@@ -128,6 +129,9 @@ static inline void piece_backward(Piece *q, real *g, real *dx, const real *dy) {
     for (k = u->ops - 1; k >= 0; k--) {
         const UnetOp *op = &u->op[k];
         int to_image = op->in == u->image || op->in == u->bordered;
+        if (g != NULL && fresh) { // here and not all at once: the zeros are still in the cache when they are added to
+            memset(g + op->w, 0, op->np * sizeof(real));
+        }
         piece_backward_op(q, op, g, op->in != u->waves && (dx != NULL || !to_image));
     }
     for (b = 0; b < q->n && dx != NULL; b++) {
