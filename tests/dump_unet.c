@@ -34,7 +34,7 @@ static void layers(const char *dir, const UnetPlan *u) {
 }
 
 int main(int argc, char **argv) {
-    UnetShape shape = {0, 0, 32, 3, {1, 2, 2, 0}, 0, 8, 128, 1, 0};
+    UnetShape shape = {0, 0, 32, 3, {1, 2, 2, 0}, 0, 8, 128, 1, 0, 0, 0};
     Schedule schedule = schedule_linear(LEVELS, 1e-4, 0.02);
     const UnetPlan *plan;
     Net net;
