@@ -115,10 +115,7 @@ static inline void unet_inputs(Unet *m, const Net *net, const real *x, const rea
         unet_step(m, t[i]);
         m->t[i] = t[i];
         m->c[i] = c != NULL ? c[i] : -1;
-        if (m->c[i] < -1 || m->c[i] >= m->plan->prompts) {
-            DIE("unet: prompt %d of %d; prompts are 0..%d, -1 is the null prompt", m->c[i], m->plan->prompts,
-                m->plan->prompts - 1);
-        }
+        unet_prompt_check(m->c[i], m->plan->prompts);
     }
     m->rows = n;
     m->piece = unet_piece(n);

@@ -9,7 +9,7 @@
 #include "../../ref/core/layers.h"
 #include "../../ref/core/net.h"
 #include "../../ref/core/resample.h"
-#include "unet_clock.h"
+#include "unet_inputs.h"
 #include "unet_plan.h"
 
 enum { UNET_LANES = 8, UNET_PIECE = 8 }; // gradient buffers; images of a piece at most
@@ -17,7 +17,7 @@ enum { UNET_LANES = 8, UNET_PIECE = 8 }; // gradient buffers; images of a piece 
 typedef struct {
     UnetPlan *plan;
     int steps;                   // T of the schedule
-    real *alpha, *sigma, *times; // T, T, T x unet_waves: see unet_clock.h
+    real *alpha, *sigma, *times; // T, T, T x unet_waves: see unet_inputs.h
     real *store;                 // packed weights, see the plan
     unsigned packed, turned;     // stamps of the parameters that were packed, forward and turned
     // What the last forward kept, for a backward with the same inputs and parameters.
@@ -83,12 +83,7 @@ static inline ConvShape piece_conv(const Piece *q, const UnetOp *op) {
 }
 
 static inline int unet_step(const Unet *m, real t) {
-    int k = (int)((double)t + 0.5);
-    if (!(t >= 0) || k >= m->steps) {
-        DIE("unet: timestep %g outside 0..%d; pass the index of the schedule the net was made with", (double)t,
-            m->steps - 1);
-    }
-    return k;
+    return unet_level(t, m->steps);
 }
 
 // ---- forward -----------------------------------------------------------------------------------------------------
