@@ -1,10 +1,11 @@
-// test_ddpm_unet.c: the published UNet as a list: its parameters and its work to the last digit, what feeds what, and the
-// attention and the skips where the paper has them.
+// test_ddpm_unet.c: the published UNet as a list: its parameters and its work to the last digit, what feeds what, and
+// the attention and the skips where the paper has them.
 #include "../toy/model/ddpm_unet.h"
 #include "../toy/model/unet_plan.h"
 #include "harness.h"
 
-// Counted by two programs that share no code with this one (the vector of the null prompt does not belong to the paper).
+// Counted by two programs that share no code with this one (the vector of the null prompt does not belong to the
+// paper).
 static void test_counts(void) {
     static const struct {
         int name, side;

@@ -1,5 +1,6 @@
-// test_plain_kernels.c: each plain kernel of ref/cuda/, run as a loop over its threads, against the function of ref/core/
-// that does the same, at odd sizes.  Results that a kernel writes begin as NaN, results that it adds to begin as noise.
+// test_plain_kernels.c: each plain kernel of ref/cuda/, run as a loop over its threads, against the function of
+// ref/core/ that does the same, at odd sizes.  Results that a kernel writes begin as NaN, results that it adds to
+// begin as noise.
 #include "../ref/core/attention.h"
 #include "../ref/core/conv_naive.h"
 #include "../ref/core/layers.h"

@@ -1,5 +1,6 @@
 // test_unet_plain.c: the UNet of the plain kernels, run as loops over their threads, against the UNet of the CPU: the
-// prediction, and every gradient of every layer and of the input; odd batches, words, the null prompt, batches in parts.
+// prediction, and every gradient of every layer and of the input; odd batches, words, the null prompt, batches in
+// parts.
 #include "../toy/model/ddpm_unet.h"
 #include "../toy/model/image_usual.h"
 #include "../toy/model/unet_plain.h"
@@ -139,7 +140,8 @@ static void test_net(UnetShape shape, int tokens, int n, const char *name) {
     case_free(&u);
 }
 
-// What a Net promises beyond its numbers: parts, additions, repeated calls, changed parameters, no prompts, no g, no dx.
+// What a Net promises beyond its numbers: parts, additions, repeated calls, changed parameters, no prompts, no g, no
+// dx.
 static void test_promises(UnetShape shape) {
     Case u = case_new(shape, 1, 5);
     size_t np = u.plain.np;
@@ -194,8 +196,8 @@ static void test_promises(UnetShape shape) {
 }
 
 int main(void) {
-    // At least two channels a group: a norm takes away the mean of a group, so with one channel a group the numbers that
-    // are added to whole channels before it have no gradient, and nothing could be compared.
+    // At least two channels a group: a norm takes away the mean of a group, so with one channel a group the numbers
+    // that are added to whole channels before it have no gradient, and nothing could be compared.
     UnetShape deep = image_unet_shape(12, 1, 8, 2), everywhere = image_unet_shape(6, 3, 8, 1), small;
     deep.groups = 4;
     deep.time = 10;

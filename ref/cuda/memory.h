@@ -1,7 +1,8 @@
-// memory.h: memory of the device and copies to and from it, in five functions.  Without nvcc the device is this machine.
+// memory.h: memory of the device and copies to and from it, in five functions.  Without nvcc the device is this
+// machine.
 //
-// As cudaMalloc does, device_alloc hands out memory full of anything: here NaN, so that a test sees who reads what nobody
-// wrote.  Sizes are in bytes.
+// As cudaMalloc does, device_alloc hands out memory full of anything: here NaN, so that a test sees who reads what
+// nobody wrote.  Sizes are in bytes.
 #ifndef TILT_MEMORY_H
 #define TILT_MEMORY_H
 

@@ -12,16 +12,16 @@ typedef struct {
 } AttendShape;
 
 // Where q (part 0), k (1) or v (2) of a pixel begins; qkv is n x T x 3C.
-DEVICE size_t attend_at(const AttendShape *s, int b, int pixel, int part) {
+static inline DEVICE size_t attend_at(const AttendShape *s, int b, int pixel, int part) {
     return (((size_t)b * (size_t)s->T + (size_t)pixel) * 3 + (size_t)part) * (size_t)s->C;
 }
 
 // Row (b, i) of A, which has T numbers.
-DEVICE size_t attend_row(const AttendShape *s, int b, int i) {
+static inline DEVICE size_t attend_row(const AttendShape *s, int b, int i) {
     return ((size_t)b * (size_t)s->T + (size_t)i) * (size_t)s->T;
 }
 
-DEVICE real attend_scale(const AttendShape *s) {
+static inline DEVICE real attend_scale(const AttendShape *s) {
     return (real)1 / thread_sqrt((real)s->C);
 }
 

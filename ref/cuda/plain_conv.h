@@ -10,7 +10,7 @@
 #include "plain_image.h"
 
 // Sides of the input with its border.
-DEVICE int conv_bordered(int side, const ConvShape *s) {
+static inline DEVICE int conv_bordered(int side, const ConvShape *s) {
     return s->stride * side + s->k - 1;
 }
 
@@ -83,8 +83,8 @@ static inline void plain_conv_backward_input(real *dx, const real *dy, const rea
 
 // ---- the gradients of weights and bias ---------------------------------------------------------------------------
 
-// dw[ky,kx,c,o] += sum over all pixels of all images.  So many numbers are added row by row of the images: a sum of sums
-// loses fewer digits than one long sum.
+// dw[ky,kx,c,o] += sum over all pixels of all images.  So many numbers are added row by row of the images: a sum of
+// sums loses fewer digits than one long sum.
 KERNEL(plain_conv_weights_thread, real *dw, const real *dy, const real *x, ConvShape s) {
     THREAD(i);
     Place p = place_of(i, s.k, s.in, s.out); // w as k "images" of k x in "pixels" with out channels

@@ -15,7 +15,7 @@ typedef struct {
 } Place;
 
 // Number i of images of H x W x C.
-DEVICE Place place_of(size_t i, int H, int W, int C) {
+static inline DEVICE Place place_of(size_t i, int H, int W, int C) {
     Place p;
     p.c = (int)(i % (size_t)C);
     i /= (size_t)C;
@@ -27,7 +27,7 @@ DEVICE Place place_of(size_t i, int H, int W, int C) {
 }
 
 // Where the first channel of pixel (v, u) of image b stands.
-DEVICE size_t pixel_at(int b, int v, int u, int H, int W, int C) {
+static inline DEVICE size_t pixel_at(int b, int v, int u, int H, int W, int C) {
     return (((size_t)b * (size_t)H + (size_t)v) * (size_t)W + (size_t)u) * (size_t)C;
 }
 

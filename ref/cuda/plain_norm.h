@@ -75,7 +75,7 @@ typedef struct {
     real h, dz;
 } NormBack;
 
-DEVICE NormBack plain_norm_back(real dy, real x, real mean, real rstd, real gain, real shift, int silu) {
+static inline DEVICE NormBack plain_norm_back(real dy, real x, real mean, real rstd, real gain, real shift, int silu) {
     NormBack b;
     b.h = (x - mean) * rstd;
     b.dz = silu ? dy * thread_silu_slope(gain * b.h + shift) : dy;

@@ -7,8 +7,8 @@
 //       y[i] = x[i] / 2;
 //   }
 //   LAUNCH(halve_thread, n, y, x);              n threads
-// A thread writes only what belongs to it and never waits for another: no atomics, no shared memory, no barrier.  So the
-// order of the threads changes no bit, and in C the loop may itself run in parallel.
+// A thread writes only what belongs to it and never waits for another: no atomics, no shared memory, no barrier.  So
+// the order of the threads changes no bit, and in C the loop may itself run in parallel.
 #ifndef TILT_THREAD_H
 #define TILT_THREAD_H
 
@@ -28,7 +28,7 @@ static inline void cuda_check(cudaError_t status, const char *what) {
 #define LAUNCH_STREAM 0 // the stream that launches go to
 #endif
 
-#define DEVICE static __device__ __forceinline__
+#define DEVICE __device__
 #define KERNEL(name, ...) static __global__ void name(size_t threads, __VA_ARGS__)
 // Blocks of 256 threads: those of the last block that are too many leave at once.
 #define THREAD(i)                                             \
@@ -47,7 +47,7 @@ static inline void cuda_check(cudaError_t status, const char *what) {
 
 #else
 
-#define DEVICE static inline
+#define DEVICE
 #define KERNEL(name, ...) static inline void name(size_t thread, __VA_ARGS__)
 #define THREAD(i) size_t i = thread
 #define LAUNCH(kernel, count, ...)                                               \
@@ -64,20 +64,20 @@ static inline void cuda_check(cudaError_t status, const char *what) {
 // ---- elementary functions, in the precision of the numbers -------------------------------------------------------
 
 // libm: a GPU has its own, so bits that agree with the CPU's executor are not to be had anyway.
-DEVICE real thread_exp(real x) {
+static inline DEVICE real thread_exp(real x) {
     return sizeof(real) == sizeof(double) ? (real)exp((double)x) : (real)expf((float)x);
 }
 
-DEVICE real thread_sqrt(real x) {
+static inline DEVICE real thread_sqrt(real x) {
     return sizeof(real) == sizeof(double) ? (real)sqrt((double)x) : (real)sqrtf((float)x);
 }
 
-DEVICE real thread_sigmoid(real x) {
+static inline DEVICE real thread_sigmoid(real x) {
     return (real)1 / ((real)1 + thread_exp(-x));
 }
 
 // d/dz of z sigmoid(z).
-DEVICE real thread_silu_slope(real z) {
+static inline DEVICE real thread_silu_slope(real z) {
     real s = thread_sigmoid(z);
     return s * ((real)1 + z * ((real)1 - s));
 }

@@ -250,8 +250,8 @@ static inline int unet_block(UnetPlan *u, const char *way, int l, int r, int x, 
     return unet_attention(u, where, x);
 }
 
-// The image on its way down, through the middle, and up again.  What is kept for the way up (skip), and taken from there
-// in the other order:
+// The image on its way down, through the middle, and up again.  What is kept for the way up (skip), and taken from
+// there in the other order:
 //   ddpm = 0: the result of every residual block; so there are as many blocks on the way up
 //   ddpm = 1: also that of the first convolution and of every halving; so a level has one block more on the way up
 static inline void unet_list(UnetPlan *u) {

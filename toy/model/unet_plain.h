@@ -1,10 +1,10 @@
-// unet_plain.h: the UNet as a Net whose layers are the plain kernels of ref/cuda/: the list of unet_plan.h executed on a
-// GPU (unet_plain.cu), or by a C99 compiler on this machine, which is how it is tested and stepped through.
+// unet_plain.h: the UNet as a Net whose layers are the plain kernels of ref/cuda/: the list of unet_plan.h executed on
+// a GPU (unet_plain.cu), or by a C99 compiler on this machine, which is how it is tested and stepped through.
 //
 //   eps = sigma_t x + alpha_t F(x, t, prompt)        the same function, parameters and start as unet.h
-// Images, times and prompts travel to the device with every call, parameters when they have changed; gradients come back
-// and are added to the Net's.  Batches of more than `most` images go through in parts.  The kernels are not fast: they
-// are for reading, and the measure of the fast ones.
+// Images, times and prompts travel to the device with every call, parameters when they have changed; gradients come
+// back and are added to the Net's.  Batches of more than `most` images go through in parts.  The kernels are not fast:
+// they are for reading, and the measure of the fast ones.
 #ifndef TILT_UNET_PLAIN_H
 #define TILT_UNET_PLAIN_H
 

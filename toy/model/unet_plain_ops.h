@@ -1,8 +1,8 @@
 // unet_plain_ops.h: the operations of the list of unet_plan.h as launches of the plain kernels, forward and backward.
 //
-// A whole batch goes through one operation after another.  All activations and gradients lie in one arena on the device,
-// in the places that the `full` plan of unet_memory.h gives them, so that a backward finds what it reads; the gradient of
-// a buffer becomes zero when the first operation adds to it.
+// A whole batch goes through one operation after another.  All activations and gradients lie in one arena on the
+// device, in the places that the `full` plan of unet_memory.h gives them, so that a backward finds what it reads; the
+// gradient of a buffer becomes zero when the first operation adds to it.
 #ifndef TILT_UNET_PLAIN_OPS_H
 #define TILT_UNET_PLAIN_OPS_H
 
