@@ -162,6 +162,7 @@ static void test_promises(UnetShape shape) {
         equal = equal && u.plain.g[i] == 2 * g[i]; // the same bits, added
     }
     CHECK(equal, "a second gradient is not added, or has other bits");
+    forward(&u, "the old parameters");
     for (size_t i = 0; i < np; i++) {
         u.cpu.p[i] *= (real)1.25;
         u.plain.p[i] = u.cpu.p[i];
@@ -172,7 +173,9 @@ static void test_promises(UnetShape shape) {
     forward(&u, "new parameters");
     u.x[7] += 1;
     backward(&u, "another image");
+    forward(&u, "another image");
     u.t[1] = 19;
+    backward(&u, "another time");
     forward(&u, "another time");
     u.c[2] = 4;
     backward(&u, "another prompt");
