@@ -6,6 +6,8 @@
 // the rest.  Blocks run one after another; the threads of a block run in turn, and change places where they wait for
 // each other.  It favours checking over speed:
 //   - shared memory starts as NaN, and an address outside it stops the program;
+//   - an asynchronous copy turns its target into NaN at once and delivers as late as it may, at the wait of its group:
+//     a missing wait, a wrong count of stages and a target that is still being read all show;
 //   - when no thread can go on, the deadlock is reported with its block;
 //   - EMU_ORDER=1 runs the threads from the last to the first, a larger number shuffles them with that seed: a result
 //     that depends on the order misses a barrier.
@@ -38,11 +40,20 @@ struct dim3 {
 };
 static dim3 threadIdx, blockIdx, blockDim, gridDim; // plain variables: "print threadIdx" works in gdb
 
+// An asynchronous copy that has been asked for and not yet waited for.
+struct EmuCopy {
+    uint32_t to;
+    const void *from; // NULL: zeros
+    unsigned group;
+};
+
 struct EmuThread {
     ucontext_t context;
     dim3 index;
     bool done;
     char *stack;
+    std::vector<EmuCopy> copies;
+    unsigned group; // the group that is open: the groups before it are committed
 };
 
 // A meeting of some threads: who has come, and what each brought.
@@ -161,6 +172,8 @@ static inline void emu_run_block(int n) {
         EmuThread &t = emu.thread[(size_t)i];
         unsigned u = (unsigned)i;
         t.done = false;
+        t.copies.clear();
+        t.group = 0;
         t.index = dim3(u % blockDim.x, u / blockDim.x % blockDim.y, u / (blockDim.x * blockDim.y));
         getcontext(&t.context);
         t.context.uc_stack.ss_sp = t.stack;
