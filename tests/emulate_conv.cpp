@@ -225,7 +225,7 @@ static void choices() {
 
 int main() {
     //                                                           N  H  W  C1  C2  out k
-    Shape f0 = {"forward, tile 0, 16x16, 64|64 -> 128, everything", {1, 16, 16, 64, 64, 128, 3, CONV_SAME}, 0};
+    Shape f0 = {"forward, tile 0, 8x16, 64|64 -> 128, everything", {1, 8, 16, 64, 64, 128, 3, CONV_SAME}, 0};
     Shape f1 = {"forward, tile 1, three 8x8 images", {3, 8, 8, 64, 0, 64, 3, CONV_SAME}, 1};
     Shape f2 = {"forward, tile 2, five 4x4 images", {5, 4, 4, 64, 0, 64, 3, CONV_SAME}, 2};
     Shape f3 = {"forward, tile 3, 16x16, 64 -> 32 of 64", {1, 16, 16, 64, 0, 64, 3, CONV_SAME}, 3};
@@ -247,7 +247,7 @@ int main() {
     forward(halve, 9);
     forward(twice, 9);
     forward(picked, 0);
-    Shape b0 = {"gradient, tile 0, 8x8, 128 <- 64", {3, 8, 8, 128, 0, 64, 3, CONV_SAME}, 0};
+    Shape b0 = {"gradient, tile 0, 4x4, 128 <- 64", {5, 4, 4, 128, 0, 64, 3, CONV_SAME}, 0};
     Shape b1 = {"gradient, tile 1, 64|64 <- 64", {1, 8, 8, 64, 64, 64, 3, CONV_SAME}, 1};
     Shape b2 = {"gradient, tile 2, 4x8 images, 64|64 <- 64, only the second", {3, 4, 8, 64, 64, 64, 3, CONV_SAME}, 2};
     Shape b3 = {"gradient, tile 3, 64 <- 128", {5, 4, 4, 64, 0, 128, 3, CONV_SAME}, 3};
