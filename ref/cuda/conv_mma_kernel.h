@@ -42,60 +42,65 @@ struct MmaProduct {
 
 // ---- the main loop -------------------------------------------------------------------------------------------------
 
+// A tile row is 128 bytes, and swizzle() changes its 16-byte columns by the row number modulo 8.  So a step of 8 rows
+// may be added behind it, and a step of 32 bytes within the row may be XORed: one address a thread serves all steps.
+
 // Copy slice (tap, channels c .. c + 63) to `stage`.  A thread copies 16-byte column t % 8 of rows t / 8, + THREADS / 8 ...
 template <class T, bool BACK>
-__device__ __forceinline__ void mma_load(const MmaProduct &p, const ConvRow *row, int n0, ConvTap tap, int c, uint32_t stage) {
-    const int t = (int)threadIdx.x;
+__device__ __forceinline__ void mma_load(const MmaProduct &p, const ConvRow *row, int n0, ConvTap tap, int c,
+                                         uint32_t stage) {
+    const int t = (int)threadIdx.x, q = t % 8;
     const bool second = c >= p.depth1;
     const bf16 *a = second ? p.a2 : p.a1;
     const int depth = second ? p.depth2 : p.depth1, from = second ? c - p.depth1 : c;
+    const uint32_t to = stage + swizzle((uint32_t)(t / 8 * 128 + q * 16));
     UNROLL
     for (int i = 0; i < T::BM * 8 / T::THREADS; i++) {
-        int r = t / 8 + i * (T::THREADS / 8), pixel = conv_source(p.walk, row[i], tap.dy, tap.dx);
-        const bf16 *src = pixel >= 0 ? a + (size_t)pixel * depth + from + t % 8 * 8 : a;
-        copy16(stage + swizzle((uint32_t)(r * 128 + t % 8 * 16)), src, pixel >= 0);
+        const int pixel = conv_source(p.walk, row[i], tap.dy, tap.dx);
+        const bf16 *src = pixel >= 0 ? a + (size_t)pixel * depth + from + q * 8 : a;
+        copy16(to + i * (T::THREADS / 8) * 128, src, pixel >= 0);
     }
-    const uint32_t b = stage + T::A_BYTES;
     if (BACK) { // BN rows of 64 output channels
+        const bf16 *src = p.w + ((size_t)tap.matrix * p.in + n0 + t / 8) * p.out + c + q * 8;
         UNROLL
         for (int i = 0; i < T::BN * 8 / T::THREADS; i++) {
-            int r = t / 8 + i * (T::THREADS / 8);
-            const bf16 *src = p.w + ((size_t)tap.matrix * p.in + n0 + r) * p.out + c + t % 8 * 8;
-            copy16(b + swizzle((uint32_t)(r * 128 + t % 8 * 16)), src, true);
+            const int r = i * (T::THREADS / 8);
+            copy16(to + T::A_BYTES + r * 128, src + (size_t)r * p.out, true);
         }
     } else { // 64 rows of BN output channels, in blocks of 64 columns
-        const int q = t % T::GROUPS;
+        const int g = t % T::GROUPS, r0 = t / T::GROUPS;
+        const bf16 *src = p.w + ((size_t)tap.matrix * p.in + c + r0) * p.out + n0 + g * 8;
+        const uint32_t b = stage + T::A_BYTES + g / 8 * 8192 + swizzle((uint32_t)(r0 * 128 + g % 8 * 16));
         UNROLL
         for (int i = 0; i < 64 * T::GROUPS / T::THREADS; i++) {
-            int r = t / T::GROUPS + i * (T::THREADS / T::GROUPS);
-            const bf16 *src = p.w + ((size_t)tap.matrix * p.in + c + r) * p.out + n0 + q * 8;
-            copy16(b + q / 8 * 8192 + swizzle((uint32_t)(r * 128 + q % 8 * 16)), src, true);
+            const int r = i * (T::THREADS / T::GROUPS);
+            copy16(b + r * 128, src + (size_t)r * p.out, true);
         }
     }
 }
 
-// acc += A B over the 64 of a slice.  The warp's part begins at row wm and column wn of the tile.
+// acc += A B over the 64 of a slice.  The warp's part begins at row wm and column wn of the tile.  Of b, matrices 0 and 1
+// are k .. k + 7 and k + 8 .. k + 15 of eight columns, 2 and 3 the same of the next eight.
 template <class T, bool BACK>
 __device__ __forceinline__ void mma_multiply(float (&acc)[T::WM / 16][T::WN / 8][4], uint32_t stage, int wm, int wn) {
-    const int lane = (int)threadIdx.x % 32;
+    const int lane = (int)threadIdx.x % 32, l8 = lane % 8, bit3 = lane / 8 % 2, bit4 = lane / 16;
+    const uint32_t at_a = stage + swizzle((uint32_t)((wm + lane % 16) * 128 + bit4 * 16));
+    const uint32_t rows = swizzle((uint32_t)((wn + bit4 * 8 + l8) * 128 + bit3 * 16));
+    const uint32_t across = wn / 64 * 8192 + swizzle((uint32_t)((bit3 * 8 + l8) * 128 + wn % 64 * 2 + bit4 * 16));
+    const uint32_t at_b = stage + T::A_BYTES + (BACK ? rows : across);
     UNROLL
     for (int k = 0; k < 64; k += 16) {
         uint32_t a[T::WM / 16][4], b[T::WN / 16][4];
         UNROLL
         for (int i = 0; i < T::WM / 16; i++) {
-            int r = wm + i * 16 + lane % 16, column = k + lane / 16 * 8;
-            load_matrices(a[i], stage + swizzle((uint32_t)(r * 128 + column * 2)));
+            load_matrices(a[i], (at_a ^ (uint32_t)(k * 2)) + i * 2048);
         }
-        // matrices 0 and 1 are k .. k + 7 and k + 8 .. k + 15 of eight columns, 2 and 3 of the next eight
         UNROLL
         for (int j = 0; j < T::WN / 16; j++) {
-            int kk = k + lane / 8 % 2 * 8, n = wn + j * 16 + lane / 16 * 8;
-            uint32_t at = stage + T::A_BYTES;
             if (BACK) {
-                load_matrices(b[j], at + swizzle((uint32_t)((n + lane % 8) * 128 + kk * 2)));
+                load_matrices(b[j], (at_b ^ (uint32_t)(k * 2)) + j * 2048);
             } else {
-                at += n / 64 * 8192 + swizzle((uint32_t)((kk + lane % 8) * 128 + n % 64 * 2));
-                load_matrices_transposed(b[j], at);
+                load_matrices_transposed(b[j], (at_b ^ (uint32_t)(j * 32)) + k * 128);
             }
         }
         UNROLL
@@ -248,7 +253,8 @@ __global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_conv(con
     const uint32_t base = shared_address(shared);
     const int first = p.walk.first[blockIdx.z], end = p.walk.first[blockIdx.z + 1];
     const int steps = (end - first) * ((p.depth1 + p.depth2) / 64);
-    int tap = first, c = 0, filled = 0, used = 0; // next slice to load; ring positions to load and to multiply
+    int tap = first, c = 0; // the slice that is loaded next
+    int ring = 1;           // where slice `step` lies (modulo STAGES); the next one is loaded to the place before it
     // Every step commits one group, an empty one behind the last slice, so the count of the wait is always right.
     for (int step = 1 - T::STAGES; step < steps; step++) {
         if (step >= 0) {
@@ -256,8 +262,7 @@ __global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_conv(con
             __syncthreads(); // slice `step` is there for all, and all have done with the slice before it
         }
         if (step + T::STAGES - 1 < steps) {
-            mma_load<T, BACK>(p, row, n0, p.walk.tap[tap], c, base + filled * T::STAGE);
-            filled = filled + 1 == T::STAGES ? 0 : filled + 1;
+            mma_load<T, BACK>(p, row, n0, p.walk.tap[tap], c, base + (ring == 0 ? T::STAGES - 1 : ring - 1) * T::STAGE);
             if (++tap == end) {
                 tap = first;
                 c += 64;
@@ -265,9 +270,9 @@ __global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_conv(con
         }
         copy_commit();
         if (step >= 0) {
-            mma_multiply<T, BACK>(acc, base + used * T::STAGE, wm, wn);
-            used = used + 1 == T::STAGES ? 0 : used + 1;
+            mma_multiply<T, BACK>(acc, base + ring * T::STAGE, wm, wn);
         }
+        ring = ring + 1 == T::STAGES ? 0 : ring + 1;
     }
     copy_wait<0>();
     __syncthreads(); // the ring is free: the epilogue uses its memory

@@ -19,47 +19,43 @@ struct MmaWeights {
 // Copy 64 pixels from m0 on: BM channels of x from i0 and BN of dy from o0, as blocks of 64 channels.  A thread keeps
 // its 8 channels for the whole sum.
 template <class T>
-__device__ __forceinline__ void mma_load_pixels(const MmaWeights &p, int m0, int i0, int o0, ConvTap tap, uint32_t stage) {
-    const int t = (int)threadIdx.x, q = t % (T::BM / 8), channel = i0 + q * 8;
+__device__ __forceinline__ void mma_load_pixels(const MmaWeights &p, int m0, int i0, int o0, ConvTap tap,
+                                                uint32_t stage) {
+    const int across = T::BM / 8, down = T::THREADS / across; // threads; the tile is square
+    const int q = (int)threadIdx.x % across, r0 = (int)threadIdx.x / across, channel = i0 + q * 8;
     const bool second = channel >= p.C1;
     const bf16 *x = second ? p.x2 + (channel - p.C1) : p.x1 + channel;
+    const bf16 *dy = p.dy + (size_t)(m0 + r0) * p.out + o0 + q * 8;
     const int width = second ? p.C2 : p.C1;
+    const uint32_t to = stage + q / 8 * 8192 + swizzle((uint32_t)(r0 * 128 + q % 8 * 16));
     UNROLL
-    for (int i = 0; i < 64 * (T::BM / 8) / T::THREADS; i++) {
-        int r = t / (T::BM / 8) + i * (T::THREADS / (T::BM / 8));
-        int pixel = conv_source(p.walk, conv_row(p.walk, m0 + r), tap.dy, tap.dx);
-        const bf16 *src = pixel >= 0 ? x + (size_t)pixel * width : x;
-        copy16(stage + q / 8 * 8192 + swizzle((uint32_t)(r * 128 + q % 8 * 16)), src, pixel >= 0);
-    }
-    const uint32_t b = stage + T::A_BYTES;
-    const int o = t % T::GROUPS;
-    UNROLL
-    for (int i = 0; i < 64 * T::GROUPS / T::THREADS; i++) {
-        int r = t / T::GROUPS + i * (T::THREADS / T::GROUPS);
-        bool there = m0 + r < p.walk.rows;
-        const bf16 *src = there ? p.dy + (size_t)(m0 + r) * p.out + o0 + o * 8 : p.dy;
-        copy16(b + o / 8 * 8192 + swizzle((uint32_t)(r * 128 + o % 8 * 16)), src, there);
+    for (int r = 0; r < 64; r += down) {
+        const int pixel = conv_source(p.walk, conv_row(p.walk, m0 + r0 + r), tap.dy, tap.dx);
+        const bool there = m0 + r0 + r < p.walk.rows;
+        copy16(to + r * 128, pixel >= 0 ? x + (size_t)pixel * width : x, pixel >= 0);
+        copy16(to + T::A_BYTES + r * 128, there ? dy + (size_t)r * p.out : p.dy, there);
     }
 }
 
-// acc += A' B over the 64 pixels of a slice.
+// acc += A' B over the 64 pixels of a slice.  Of a, matrices 0 and 1 are channels 0..7 and 8..15 of pixels k .. k + 7, 2
+// and 3 those of k + 8 .. k + 15; of b as in mma_multiply.
 template <class T>
-__device__ __forceinline__ void mma_multiply_pixels(float (&acc)[T::WM / 16][T::WN / 8][4], uint32_t stage, int wm, int wn) {
-    const int lane = (int)threadIdx.x % 32;
+__device__ __forceinline__ void mma_multiply_pixels(float (&acc)[T::WM / 16][T::WN / 8][4], uint32_t stage, int wm,
+                                                    int wn) {
+    const int lane = (int)threadIdx.x % 32, l8 = lane % 8, bit3 = lane / 8 % 2, bit4 = lane / 16;
+    const uint32_t a0 = swizzle((uint32_t)((bit4 * 8 + l8) * 128 + wm % 64 * 2 + bit3 * 16));
+    const uint32_t b0 = swizzle((uint32_t)((bit3 * 8 + l8) * 128 + wn % 64 * 2 + bit4 * 16));
+    const uint32_t at_a = stage + wm / 64 * 8192 + a0, at_b = stage + T::A_BYTES + wn / 64 * 8192 + b0;
     UNROLL
     for (int k = 0; k < 64; k += 16) {
         uint32_t a[T::WM / 16][4], b[T::WN / 16][4];
-        // a: matrices 0 and 1 are channels 0..7 and 8..15 of pixels k .. k + 7, 2 and 3 those of k + 8 .. k + 15
         UNROLL
         for (int i = 0; i < T::WM / 16; i++) {
-            int kk = k + lane / 16 * 8 + lane % 8, m = wm + i * 16 + lane / 8 % 2 * 8;
-            load_matrices_transposed(a[i], stage + m / 64 * 8192 + swizzle((uint32_t)(kk * 128 + m % 64 * 2)));
+            load_matrices_transposed(a[i], (at_a ^ (uint32_t)(i * 32)) + k * 128);
         }
         UNROLL
         for (int j = 0; j < T::WN / 16; j++) {
-            int kk = k + lane / 8 % 2 * 8 + lane % 8, n = wn + j * 16 + lane / 16 * 8;
-            uint32_t at = stage + T::A_BYTES + n / 64 * 8192;
-            load_matrices_transposed(b[j], at + swizzle((uint32_t)(kk * 128 + n % 64 * 2)));
+            load_matrices_transposed(b[j], (at_b ^ (uint32_t)(j * 32)) + k * 128);
         }
         UNROLL
         for (int i = 0; i < T::WM / 16; i++) {
@@ -94,7 +90,7 @@ __global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_weights(
     const int all = (p.walk.rows + 63) / 64;
     const int begin = (int)((long long)all * blockIdx.z / p.slices);
     const int steps = (int)((long long)all * (blockIdx.z + 1) / p.slices) - begin;
-    int filled = 0, used = 0;
+    int ring = 1; // as in mma_conv
     for (int step = 1 - T::STAGES; step < steps; step++) {
         if (step >= 0) {
             copy_wait<T::STAGES - 2>();
@@ -102,14 +98,14 @@ __global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_weights(
         }
         int next = step + T::STAGES - 1;
         if (next < steps) {
-            mma_load_pixels<T>(p, (begin + next) * 64, i0, o0, tap, base + filled * T::STAGE);
-            filled = filled + 1 == T::STAGES ? 0 : filled + 1;
+            const int place = ring == 0 ? T::STAGES - 1 : ring - 1;
+            mma_load_pixels<T>(p, (begin + next) * 64, i0, o0, tap, base + place * T::STAGE);
         }
         copy_commit();
         if (step >= 0) {
-            mma_multiply_pixels<T>(acc, base + used * T::STAGE, wm, wn);
-            used = used + 1 == T::STAGES ? 0 : used + 1;
+            mma_multiply_pixels<T>(acc, base + ring * T::STAGE, wm, wn);
         }
+        ring = ring + 1 == T::STAGES ? 0 : ring + 1;
     }
     float *dw = p.dw + ((size_t)blockIdx.z * gridDim.y + blockIdx.y) * C * p.out;
     UNROLL

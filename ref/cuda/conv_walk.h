@@ -135,16 +135,17 @@ static inline ConvWalk conv_walk_back(const FastConv *c) {
 
 // Where a row looks: the first stored pixel of its image, and its place in it.
 struct ConvRow {
-    int image, h, w;
+    int image;
+    short h, w; // together in one register
 };
 
-// A row behind the last one lies outside of every image, and so reads zeros.
+// A row behind the last one lies outside of every image, and so reads zeros.  A side has at most 2^13 pixels.
 __device__ __forceinline__ ConvRow conv_row(const ConvWalk &walk, int m) {
     ConvRow row;
     int n = m >> (walk.log_h + walk.log_w);
     row.image = n * (walk.height >> walk.shift) * (walk.width >> walk.shift);
-    row.h = m < walk.rows ? (m >> walk.log_w & ((1 << walk.log_h) - 1)) * walk.scale : -(1 << 20);
-    row.w = (m & ((1 << walk.log_w) - 1)) * walk.scale;
+    row.h = m < walk.rows ? (short)((m >> walk.log_w & ((1 << walk.log_h) - 1)) * walk.scale) : -(1 << 14);
+    row.w = (short)((m & ((1 << walk.log_w) - 1)) * walk.scale);
     return row;
 }
 
