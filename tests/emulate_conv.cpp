@@ -13,7 +13,7 @@ struct Shape {
     int tile; // or -1: the one that mma_pick takes
 };
 
-// ---- the reference -------------------------------------------------------------------------------------------------
+// ---- the reference ------------------------------------------------------------------------------------------------
 
 struct Term {
     int result, source, tap;
@@ -52,7 +52,8 @@ static std::vector<Term> terms(const FastConv &c) {
 }
 
 // x1 | x2 in one array
-static std::vector<double> beside(const std::vector<double> &x1, int C1, const std::vector<double> &x2, int C2, int pixels) {
+static std::vector<double> beside(const std::vector<double> &x1, int C1, const std::vector<double> &x2, int C2,
+                                  int pixels) {
     std::vector<double> x((size_t)pixels * (C1 + C2));
     for (int m = 0; m < pixels; m++) {
         for (int i = 0; i < C1 + C2; i++) {
@@ -71,7 +72,7 @@ static std::vector<double> columns(const std::vector<double> &x, int width, int 
     return y;
 }
 
-// ---- forward -------------------------------------------------------------------------------------------------------
+// ---- forward ------------------------------------------------------------------------------------------------------
 
 // extras: 1 bias, 2 image vectors, 4 skip connection, 8 sums
 static void forward(const Shape &s, int extras) {
@@ -121,14 +122,15 @@ static void forward(const Shape &s, int extras) {
     }
 }
 
-// ---- gradient of the inputs ------------------------------------------------------------------------------------------
+// ---- gradient of the inputs ---------------------------------------------------------------------------------------
 
 // wanted: 1 dx1, 2 dx2; adding: 1 to dx1, 2 to dx2
 static void backward(const Shape &s, int wanted, int adding) {
     const FastConv &c = s.c;
     int M = c.N * c.H * c.W, in = c.C1 + c.C2, sources = source_pixels(c);
     Numbers<bf16> dy((size_t)M * c.out, 1), w((size_t)c.k * c.k * in * c.out, 0.1f);
-    Numbers<bf16> dx1((size_t)sources * c.C1, adding & 1 ? 1.f : 0.f), dx2((size_t)sources * c.C2, adding & 2 ? 1.f : 0.f);
+    Numbers<bf16> dx1((size_t)sources * c.C1, adding & 1 ? 1.f : 0.f),
+        dx2((size_t)sources * c.C2, adding & 2 ? 1.f : 0.f);
     std::vector<double> DY = dy.values(), W = w.values();
     std::vector<double> DX((size_t)sources * in), old1 = dx1.values(), old2 = dx2.values();
     for (const Term &t : terms(c)) {
@@ -161,7 +163,7 @@ static void backward(const Shape &s, int wanted, int adding) {
     }
 }
 
-// ---- gradient of the weights -----------------------------------------------------------------------------------------
+// ---- gradient of the weights --------------------------------------------------------------------------------------
 
 static void weights(const Shape &s, int slices) {
     const FastConv &c = s.c;
@@ -191,7 +193,7 @@ static void weights(const Shape &s, int slices) {
     }
 }
 
-// ---- the choice of a tile --------------------------------------------------------------------------------------------
+// ---- the choice of a tile -----------------------------------------------------------------------------------------
 
 static void choices() {
     static float sums[1];

@@ -8,8 +8,8 @@
 static const double BF16_LIMIT = 4e-3, FP32_LIMIT = 1e-5;
 
 // y[m][o] = bias[o] + sum over taps and i of x[m shifted][i] w[tap][i][o], by the definition.
-static std::vector<double> convolve(const ThinConv &c, const std::vector<double> &x, int in, const std::vector<double> &w,
-                                    const std::vector<double> &bias, int out) {
+static std::vector<double> convolve(const ThinConv &c, const std::vector<double> &x, int in,
+                                    const std::vector<double> &w, const std::vector<double> &bias, int out) {
     std::vector<double> y((size_t)c.N * c.H * c.W * out);
     for (int m = 0; m < c.N * c.H * c.W; m++) {
         for (int o = 0; o < out; o++) {
@@ -135,7 +135,8 @@ int main() {
     biases(80, 128, 3, 3);
     biases(16, 64, 16, 1);
     ThinConv big = {128, 32, 32, 3, 128};
-    check(thin_slices(&big) == 64 && thin_slices(&most) == 1, "slices of a large and of a small image", thin_slices(&big));
+    check(thin_slices(&big) == 64 && thin_slices(&most) == 1, "slices of a large and of a small image",
+          thin_slices(&big));
     check(bias_parts(131072) == 128 && bias_parts(16) == 1, "parts of many and of few pixels", bias_parts(131072));
     return check_report("emulate_thin");
 }

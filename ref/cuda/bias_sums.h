@@ -66,14 +66,14 @@ static inline int bias_parts(int rows) {
 
 // dy: bf16 [rows][columns], columns a multiple of 64
 static inline void bias_sums(const bf16 *dy, int rows, int columns, float *sums, int parts, Stream stream) {
-    LAUNCH_FAST(bias_sums_wide, dim3((unsigned)columns / 64, (unsigned)parts), dim3(BIAS_THREADS), BIAS_THREADS * 8, stream,
-                dy, rows, columns, sums);
+    LAUNCH_FAST(bias_sums_wide, dim3((unsigned)columns / 64, (unsigned)parts), dim3(BIAS_THREADS), BIAS_THREADS * 8,
+                stream, dy, rows, columns, sums);
 }
 
 // dy: fp32 [rows][columns], columns 1..16
 static inline void bias_sums_of_image(const float *dy, int rows, int columns, float *sums, int parts, Stream stream) {
-    LAUNCH_FAST(bias_sums_thin, dim3(1, (unsigned)parts), dim3(BIAS_THREADS), BIAS_THREADS * 4, stream, dy, rows, columns,
-                sums);
+    LAUNCH_FAST(bias_sums_thin, dim3(1, (unsigned)parts), dim3(BIAS_THREADS), BIAS_THREADS * 4, stream, dy, rows,
+                columns, sums);
 }
 
 #endif

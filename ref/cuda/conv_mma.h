@@ -57,7 +57,8 @@ static inline int mma_pick(const MmaProduct *p) {
 template <class T, bool BACK> static inline void mma_launch(const MmaProduct &p, Stream stream) {
     unsigned columns = (unsigned)((p.columns1 + p.columns2) / T::BN);
     unsigned rows = (unsigned)((p.walk.rows + T::BM - 1) / T::BM);
-    LAUNCH_FAST((mma_conv<T, BACK>), dim3(columns, rows, (unsigned)p.walk.parts), dim3(T::THREADS), T::BYTES, stream, p);
+    LAUNCH_FAST((mma_conv<T, BACK>), dim3(columns, rows, (unsigned)p.walk.parts), dim3(T::THREADS), T::BYTES, stream,
+                p);
 }
 
 template <bool BACK> static inline void mma_run(const MmaProduct &p, int tile, Stream stream) {
@@ -75,7 +76,7 @@ template <bool BACK> static inline void mma_run(const MmaProduct &p, int tile, S
     }
 }
 
-// ---- what is computed ------------------------------------------------------------------------------------------------
+// ---- what is computed ---------------------------------------------------------------------------------------------
 
 static inline MmaProduct mma_forward_product(const FastConv *c, const FastForward *f) {
     MmaProduct p = MmaProduct();

@@ -20,19 +20,19 @@ template <int BM_, int BN_, int WM_, int WN_, int STAGES_> struct MmaTile {
     // the epilogue: a thread owns 8 columns and ROWS rows
     static const int PITCH = BN + 8; // floats; the 8 keep the fragments of four rows on different banks
     static const int GROUPS = BN / 8, SLOTS = THREADS / GROUPS, ROWS = BM / SLOTS;
-    static const int TILE_BYTES = BM * PITCH * 4, RED_BYTES = SLOTS * 2 * BN * 4;
-    static const int BYTES = STAGES * STAGE > TILE_BYTES + RED_BYTES ? STAGES * STAGE : TILE_BYTES + RED_BYTES;
+    static const int TILE_BYTES = BM * PITCH * 4, EPILOGUE = TILE_BYTES + SLOTS * 2 * BN * 4, RING = STAGES * STAGE;
+    static const int BYTES = RING > EPILOGUE ? RING : EPILOGUE;
 };
 
 // One product, forward or back.
 struct MmaProduct {
     ConvWalk walk;
-    const bf16 *a1, *a2;    // the source, side by side
-    int depth1, depth2;     // its channels
-    const bf16 *w;          // [k k][in][out]
-    int in, out;            // sides of a kernel matrix
-    bf16 *y1, *y2;          // the result, side by side, or NULL: not wanted
-    int columns1, columns2; // its channels
+    const bf16 *a1, *a2;     // the source, side by side
+    int depth1, depth2;      // its channels
+    const bf16 *w;           // [k k][in][out]
+    int in, out;             // sides of a kernel matrix
+    bf16 *y1, *y2;           // the result, side by side, or NULL: not wanted
+    int columns1, columns2;  // its channels
     const bf16 *add1, *add2; // added to it, or NULL
     const float *bias;       // [columns1], or NULL
     const float *image_rows; // [N][columns1], one vector per image, or NULL
@@ -45,7 +45,8 @@ struct MmaProduct {
 // A tile row is 128 bytes, and swizzle() changes its 16-byte columns by the row number modulo 8.  So a step of 8 rows
 // may be added behind it, and a step of 32 bytes within the row may be XORed: one address a thread serves all steps.
 
-// Copy slice (tap, channels c .. c + 63) to `stage`.  A thread copies 16-byte column t % 8 of rows t / 8, + THREADS / 8 ...
+// Copy slice (tap, channels c .. c + 63) to `stage`.  A thread copies 16-byte column t % 8 of rows t / 8,
+// t / 8 + THREADS / 8, ...
 template <class T, bool BACK>
 __device__ __forceinline__ void mma_load(const MmaProduct &p, const ConvRow *row, int n0, ConvTap tap, int c,
                                          uint32_t stage) {
@@ -79,8 +80,8 @@ __device__ __forceinline__ void mma_load(const MmaProduct &p, const ConvRow *row
     }
 }
 
-// acc += A B over the 64 of a slice.  The warp's part begins at row wm and column wn of the tile.  Of b, matrices 0 and 1
-// are k .. k + 7 and k + 8 .. k + 15 of eight columns, 2 and 3 the same of the next eight.
+// acc += A B over the 64 of a slice.  The warp's part begins at row wm and column wn of the tile.  Of b, matrices 0 and
+// 1 are k .. k + 7 and k + 8 .. k + 15 of eight columns, 2 and 3 the same of the next eight.
 template <class T, bool BACK>
 __device__ __forceinline__ void mma_multiply(float (&acc)[T::WM / 16][T::WN / 8][4], uint32_t stage, int wm, int wn) {
     const int lane = (int)threadIdx.x % 32, l8 = lane % 8, bit3 = lane / 8 % 2, bit4 = lane / 16;

@@ -37,8 +37,8 @@ __device__ __forceinline__ void mma_load_pixels(const MmaWeights &p, int m0, int
     }
 }
 
-// acc += A' B over the 64 pixels of a slice.  Of a, matrices 0 and 1 are channels 0..7 and 8..15 of pixels k .. k + 7, 2
-// and 3 those of k + 8 .. k + 15; of b as in mma_multiply.
+// acc += A' B over the 64 pixels of a slice.  Of a, matrices 0 and 1 are channels 0..7 and 8..15 of pixels k .. k + 7,
+// 2 and 3 those of k + 8 .. k + 15; of b as in mma_multiply.
 template <class T>
 __device__ __forceinline__ void mma_multiply_pixels(float (&acc)[T::WM / 16][T::WN / 8][4], uint32_t stage, int wm,
                                                     int wn) {
@@ -120,7 +120,7 @@ __global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_weights(
     }
 }
 
-// ---- the calls -------------------------------------------------------------------------------------------------------
+// ---- the calls ----------------------------------------------------------------------------------------------------
 
 // Both sides of a tile: 128 where it divides the channels.
 static inline int mma_weights_tile(const FastConv *c) {
@@ -137,8 +137,8 @@ static inline int mma_slices(const FastConv *c) {
 
 template <class T> static inline void mma_launch_weights(const MmaWeights &p, int taps, Stream stream) {
     unsigned tiles = (unsigned)((p.C1 + p.C2) / T::BM * (p.out / T::BN));
-    LAUNCH_FAST((mma_weights<T>), dim3(tiles, (unsigned)taps, (unsigned)p.slices), dim3(T::THREADS),
-                (size_t)(T::STAGES * T::STAGE), stream, p);
+    LAUNCH_FAST((mma_weights<T>), dim3(tiles, (unsigned)taps, (unsigned)p.slices), dim3(T::THREADS), T::RING, stream,
+                p);
 }
 
 static inline void mma_backward_weights(const FastConv *c, const bf16 *x1, const bf16 *x2, const bf16 *dy, float *dw,

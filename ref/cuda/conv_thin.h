@@ -1,5 +1,5 @@
 // conv_thin.h: the first and the last convolution of a network, between an image of 1..16 channels in fp32 ("thin") and
-// a bf16 tensor whose channels are a multiple of 64 ("wide"); and the sums over pixels that are the gradients of biases.
+// a bf16 tensor whose channels are a multiple of 64 ("wide").
 //
 // 3x3, stride 1.  Three kernels do all six products, because each gradient is a convolution again, with the taps of
 // conv_walk.h turned round.  Plain CUDA cores and fp32 weights: these layers are a thousandth of the work, and rounding
@@ -27,7 +27,7 @@ __device__ __forceinline__ size_t thin_weight(const ThinProduct &p, int tap, int
     return (size_t)tap * p.thin * p.wide + (size_t)j * p.thin_stride + (size_t)i * p.wide_stride;
 }
 
-// ---- thin -> wide ----------------------------------------------------------------------------------------------------
+// ---- thin -> wide -------------------------------------------------------------------------------------------------
 
 // grid: (parts of the sums, wide / 64).  A warp computes 64 channels of a pixel; the block, all pixels of a part.
 __global__ void __launch_bounds__(THIN_THREADS)
@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(THIN_THREADS)
     }
 }
 
-// ---- wide -> thin ----------------------------------------------------------------------------------------------------
+// ---- wide -> thin -------------------------------------------------------------------------------------------------
 
 // A warp computes all channels of one pixel: the lanes share the wide channels, then their sums meet.
 __global__ void __launch_bounds__(THIN_THREADS)
@@ -127,7 +127,7 @@ __global__ void __launch_bounds__(THIN_THREADS)
     }
 }
 
-// ---- gradient of the weights -----------------------------------------------------------------------------------------
+// ---- gradient of the weights --------------------------------------------------------------------------------------
 
 // grid: (wide / 64, 9 taps, slices of the pixels).  Pixel m of the wide tensor meets the tap's source in the thin one.
 __global__ void __launch_bounds__(THIN_THREADS)
@@ -175,10 +175,11 @@ __global__ void __launch_bounds__(THIN_THREADS)
     }
 }
 
-// ---- the calls of the first convolution: x thin [N H W][thin], y wide, w [9][thin][wide] -------------------------------
+// ---- the calls of the first convolution: x thin [N H W][thin], y wide, w [9][thin][wide] --------------------------
 
 // taps turned round (back = 1) or not
-static inline ThinProduct thin_product(const ThinConv *c, int back, int first_layer, const float *w, const float *bias) {
+static inline ThinProduct thin_product(const ThinConv *c, int back, int first_layer, const float *w,
+                                       const float *bias) {
     FastConv shape = {c->N, c->H, c->W, c->thin, 0, c->wide, 3, CONV_SAME};
     ThinProduct p = ThinProduct();
     p.walk = back ? conv_walk_back(&shape) : conv_walk_forward(&shape);
@@ -213,7 +214,8 @@ static inline int thin_slices(const ThinConv *c) {
 static inline void thin_launch_weights(const ThinConv *c, const ThinProduct &p, const float *thin, const bf16 *wide,
                                        float *dw, int slices, Stream stream) {
     dim3 grid((unsigned)c->wide / 64, 9, (unsigned)slices);
-    LAUNCH_FAST(thin_weights, grid, dim3(THIN_THREADS), (size_t)THIN_ROWS * c->thin * 64 * 4, stream, p, thin, wide, dw);
+    LAUNCH_FAST(thin_weights, grid, dim3(THIN_THREADS), (size_t)THIN_ROWS * c->thin * 64 * 4, stream, p, thin, wide,
+                dw);
 }
 
 // sums: as in FastForward, or NULL
@@ -235,14 +237,15 @@ static inline void thin_in_backward_input(const ThinConv *c, const bf16 *dy, con
     }
 }
 
-// ---- the calls of the last convolution: x wide, F thin [N H W][thin], w [9][wide][thin] --------------------------------
+// ---- the calls of the last convolution: x wide, F thin [N H W][thin], w [9][wide][thin] ---------------------------
 
 static inline void thin_out_forward(const ThinConv *c, const bf16 *x, const float *w, const float *bias, float *F,
                                     Stream stream) {
     thin_launch_thin(c, thin_product(c, 0, 0, w, bias), x, F, stream);
 }
 
-static inline void thin_out_backward_input(const ThinConv *c, const float *dF, const float *w, bf16 *dx, Stream stream) {
+static inline void thin_out_backward_input(const ThinConv *c, const float *dF, const float *w, bf16 *dx,
+                                           Stream stream) {
     thin_launch_wide(c, thin_product(c, 1, 0, w, NULL), dF, dx, NULL, stream);
 }
 

@@ -2,9 +2,9 @@
 // debugger can stop in thread 3 of block 2.
 //
 //   emu_launch(grid, block, shared_bytes, [&] { kernel(arguments); });
-// Inside the kernel threadIdx, blockIdx, blockDim, gridDim, __syncthreads and the warp shuffles are there; device.h adds
-// the rest.  Blocks run one after another; the threads of a block run in turn, and change places where they wait for
-// each other.  It favours checking over speed:
+// Inside the kernel threadIdx, blockIdx, blockDim, gridDim, __syncthreads and the warp shuffles are there; device.h
+// adds the rest.  Blocks run one after another; the threads of a block run in turn, and change places where they wait
+// for each other.  It favours checking over speed:
 //   - shared memory starts as NaN, and an address outside it stops the program;
 //   - an asynchronous copy turns its target into NaN at once and delivers as late as it may, at the wait of its group:
 //     a missing wait, a wrong count of stages and a target that is still being read all show;
@@ -89,8 +89,8 @@ static inline int emu_id() {
     return (int)(threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z));
 }
 
-// Leave thread `self` (or, before the first, -1) for the next one that has not ended.  A whole round without progress is
-// a deadlock.
+// Leave thread `self` (or, before the first, -1) for the next one that has not ended.  A whole round without progress
+// is a deadlock.
 static inline void emu_switch(int self) {
     size_t n = emu.order.size(), at = self < 0 ? n - 1 : (size_t)emu.place[(size_t)self];
     ucontext_t *from = self < 0 ? &emu.scheduler : &emu.thread[(size_t)self].context;
