@@ -39,6 +39,17 @@ static inline uint32_t pack2(float low, float high) {
     return to_bf16(low).bits | (uint32_t)to_bf16(high).bits << 16;
 }
 
+// Their values again.
+static inline float low_float(uint32_t pair) {
+    bf16 h;
+    h.bits = (uint16_t)pair;
+    return to_float(h);
+}
+
+static inline float high_float(uint32_t pair) {
+    return low_float(pair >> 16);
+}
+
 // ---- shared memory -----------------------------------------------------------------------------------------------
 
 static inline unsigned char *shared_memory() {
@@ -67,19 +78,38 @@ static inline void barrier_sync(int id, int n) {
 
 // ---- Ampere: asynchronous copies, fragments, tensor-core products -------------------------------------------------
 
-// 16 bytes from global to shared memory; on == false: 16 zero bytes, and src is not read.
+// 16 bytes from global to shared memory; on == false: 16 zero bytes, and src is not read.  The bytes are there for this
+// thread after copy_wait, for the others after a barrier behind that.
 static inline void copy16(uint32_t dst, const void *src, bool on) {
-    if (on) {
-        memcpy(emu_at(dst, 16), src, 16);
-    } else {
-        memset(emu_at(dst, 16), 0, 16);
+    EmuThread &t = emu.thread[(size_t)emu.current];
+    EmuCopy copy = {dst, on ? src : NULL, t.group};
+    if (dst % 16 != 0 || (on && (uintptr_t)src % 16 != 0)) {
+        emu_stop("cp.async: 16 bytes begin at a multiple of 16", dst);
     }
+    memset(emu_at(dst, 16), 0xff, 16); // until the wait nobody may count on what is there
+    t.copies.push_back(copy);
 }
 
+// The copies since the last commit are one group.
 static inline void copy_commit() {
+    emu.thread[(size_t)emu.current].group++;
 }
 
+// Wait until at most the N youngest groups are under way.
 template <int N> static inline void copy_wait() {
+    EmuThread &t = emu.thread[(size_t)emu.current];
+    size_t kept = 0;
+    for (size_t i = 0; i < t.copies.size(); i++) {
+        EmuCopy copy = t.copies[i];
+        if (copy.group + N >= t.group) {
+            t.copies[kept++] = copy;
+        } else if (copy.from != NULL) {
+            memcpy(emu_at(copy.to, 16), copy.from, 16);
+        } else {
+            memset(emu_at(copy.to, 16), 0, 16);
+        }
+    }
+    t.copies.resize(kept);
 }
 
 // Four 8x8 matrices of bf16; lane l gives the address of row l % 8 of matrix l / 8 and gets, of every matrix, the two
@@ -171,6 +201,14 @@ __device__ __forceinline__ uint32_t pack2(float low, float high) {
     return r;
 }
 
+__device__ __forceinline__ float low_float(uint32_t pair) {
+    return __uint_as_float(pair << 16);
+}
+
+__device__ __forceinline__ float high_float(uint32_t pair) {
+    return __uint_as_float(pair & 0xffff0000u);
+}
+
 __device__ __forceinline__ unsigned char *shared_memory() {
     extern __shared__ __align__(1024) unsigned char tilt_shared[];
     return tilt_shared;
@@ -223,16 +261,36 @@ __device__ __forceinline__ void mma16816(float (&d)[4], const uint32_t (&a)[4], 
 }
 #endif
 
-// ---- launching, and sums over a warp: the same on both sides -------------------------------------------------------
+// ---- launching, and small pieces of memory: the same on both sides -------------------------------------------------
 
-// LAUNCH(kernel, grid, block, shared_bytes, stream, arguments...); a template with commas goes in parentheses.
+// Read and written in one instruction.
+struct alignas(8) Float2 {
+    float v[2];
+};
+struct alignas(16) Float4 {
+    float v[4];
+};
+struct alignas(16) Bf16x8 {
+    uint32_t pair[4];
+};
+
+// LAUNCH_FAST(kernel, grid, block, shared_bytes, stream, arguments...); a template with commas goes in parentheses.
+// More than 48 KiB of shared memory must be asked for, so every launch asks.
 #ifdef EMULATE
+#define UNROLL
 typedef int Stream;
 #define LAUNCH_FAST(kernel, grid, block, bytes, stream, ...) \
     ((void)(stream), emu_launch(grid, block, bytes, [&] { kernel(__VA_ARGS__); }))
 #else
+#define UNROLL _Pragma("unroll")
 typedef cudaStream_t Stream;
-#define LAUNCH_FAST(kernel, grid, block, bytes, stream, ...) kernel<<<grid, block, bytes, stream>>>(__VA_ARGS__)
+static inline void allow_shared(const void *kernel, size_t bytes) {
+    if (bytes > 48 << 10) {
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
+    }
+}
+#define LAUNCH_FAST(kernel, grid, block, bytes, stream, ...) \
+    (allow_shared((const void *)kernel, bytes), kernel<<<grid, block, bytes, stream>>>(__VA_ARGS__))
 #endif
 
 #endif

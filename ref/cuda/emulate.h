@@ -2,10 +2,12 @@
 // debugger can stop in thread 3 of block 2.
 //
 //   emu_launch(grid, block, shared_bytes, [&] { kernel(arguments); });
-// Inside the kernel threadIdx, blockIdx, blockDim, gridDim, __syncthreads and the warp shuffles are there; device.h adds
-// the rest.  Blocks run one after another; the threads of a block run in turn, and change places where they wait for
-// each other.  It favours checking over speed:
+// Inside the kernel threadIdx, blockIdx, blockDim, gridDim, __syncthreads and the warp shuffles are there; device.h
+// adds the rest.  Blocks run one after another; the threads of a block run in turn, and change places where they wait
+// for each other.  It favours checking over speed:
 //   - shared memory starts as NaN, and an address outside it stops the program;
+//   - an asynchronous copy turns its target into NaN at once and delivers as late as it may, at the wait of its group:
+//     a missing wait, a wrong count of stages and a target that is still being read all show;
 //   - when no thread can go on, the deadlock is reported with its block;
 //   - EMU_ORDER=1 runs the threads from the last to the first, a larger number shuffles them with that seed: a result
 //     that depends on the order misses a barrier.
@@ -38,11 +40,20 @@ struct dim3 {
 };
 static dim3 threadIdx, blockIdx, blockDim, gridDim; // plain variables: "print threadIdx" works in gdb
 
+// An asynchronous copy that has been asked for and not yet waited for.
+struct EmuCopy {
+    uint32_t to;
+    const void *from; // NULL: zeros
+    unsigned group;
+};
+
 struct EmuThread {
     ucontext_t context;
     dim3 index;
     bool done;
     char *stack;
+    std::vector<EmuCopy> copies;
+    unsigned group; // the group that is open: the groups before it are committed
 };
 
 // A meeting of some threads: who has come, and what each brought.
@@ -56,11 +67,13 @@ enum { EMU_STACK = 64 << 10 };
 
 static struct {
     std::vector<EmuThread> thread;
-    std::vector<int> order;
-    int current;
+    std::vector<int> order; // of the threads
+    std::vector<int> place; // of a thread in `order`
+    int current, left;      // the thread that runs; threads that have not ended
     ucontext_t scheduler;
     std::function<void()> *body;
     long progress; // grows when anything happens that another thread may wait for
+    long seen;     // its value when the last round over all threads began
     unsigned char *shared;
     size_t shared_bytes;
     EmuGroup block, named[16], warp[32], warpgroup[8];
@@ -76,10 +89,32 @@ static inline int emu_id() {
     return (int)(threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z));
 }
 
+// Leave thread `self` (or, before the first, -1) for the next one that has not ended.  A whole round without progress
+// is a deadlock.
+static inline void emu_switch(int self) {
+    size_t n = emu.order.size(), at = self < 0 ? n - 1 : (size_t)emu.place[(size_t)self];
+    ucontext_t *from = self < 0 ? &emu.scheduler : &emu.thread[(size_t)self].context;
+    if (emu.left == 0) {
+        swapcontext(from, &emu.scheduler);
+    }
+    do {
+        if (++at == n) {
+            at = 0;
+            if (emu.progress == emu.seen) {
+                emu_stop("deadlock: so many threads wait for ever", (unsigned long)emu.left);
+            }
+            emu.seen = emu.progress;
+        }
+        emu.current = emu.order[at];
+    } while (emu.thread[(size_t)emu.current].done);
+    threadIdx = emu.thread[(size_t)emu.current].index;
+    if (emu.current != self) {
+        swapcontext(from, &emu.thread[(size_t)emu.current].context);
+    }
+}
+
 static inline void emu_yield() {
-    int self = emu.current;
-    swapcontext(&emu.thread[(size_t)self].context, &emu.scheduler);
-    threadIdx = emu.thread[(size_t)self].index;
+    emu_switch(emu.current);
 }
 
 // n threads meet; the last to come runs f over what all have brought; then all go on.
@@ -135,19 +170,24 @@ static void emu_entry() {
     (*emu.body)();
     emu.thread[(size_t)emu.current].done = true;
     emu.progress++;
-    swapcontext(&emu.thread[(size_t)emu.current].context, &emu.scheduler);
+    emu.left--;
+    emu_switch(emu.current);
 }
 
 static inline void emu_shuffle(int n) {
     const char *text = getenv("EMU_ORDER");
     unsigned seed = text != NULL ? (unsigned)atoi(text) : 0;
     emu.order.resize((size_t)n);
+    emu.place.resize((size_t)n);
     for (int i = 0; i < n; i++) {
         emu.order[(size_t)i] = seed == 1 ? n - 1 - i : i;
     }
     for (int i = n - 1; i > 0 && seed > 1; i--) {
         seed = seed * 1664525u + 1013904223u;
         std::swap(emu.order[(size_t)i], emu.order[(seed >> 8) % (unsigned)(i + 1)]);
+    }
+    for (int i = 0; i < n; i++) {
+        emu.place[(size_t)emu.order[(size_t)i]] = i;
     }
 }
 
@@ -161,6 +201,8 @@ static inline void emu_run_block(int n) {
         EmuThread &t = emu.thread[(size_t)i];
         unsigned u = (unsigned)i;
         t.done = false;
+        t.copies.clear();
+        t.group = 0;
         t.index = dim3(u % blockDim.x, u / blockDim.x % blockDim.y, u / (blockDim.x * blockDim.y));
         getcontext(&t.context);
         t.context.uc_stack.ss_sp = t.stack;
@@ -168,22 +210,9 @@ static inline void emu_run_block(int n) {
         t.context.uc_link = &emu.scheduler;
         makecontext(&t.context, emu_entry, 0);
     }
-    for (int left = n; left > 0;) {
-        long before = emu.progress;
-        left = 0;
-        for (int i : emu.order) {
-            EmuThread &t = emu.thread[(size_t)i];
-            if (!t.done) {
-                emu.current = i;
-                threadIdx = t.index;
-                swapcontext(&emu.scheduler, &t.context);
-                left += !t.done;
-            }
-        }
-        if (left > 0 && emu.progress == before) {
-            emu_stop("deadlock: so many threads wait for ever", (unsigned long)left);
-        }
-    }
+    emu.left = n;
+    emu.seen = emu.progress - 1;
+    emu_switch(-1); // comes back when all have ended
 }
 
 static void emu_launch(dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> body) {
