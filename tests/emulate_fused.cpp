@@ -1,0 +1,10 @@
+// emulate_fused.cpp: the fast kernels besides convolution, run on the CPU by ref/cuda/emulate.h: every function against
+// float64 loops, from poisoned outputs, with the threads of a block in three orders.
+//   g++ -std=c++17 -O1 -ffp-contract=off -DEMULATE tests/emulate_fused.cpp -o emulate_fused && ./emulate_fused
+// The numbers that it prints are relative errors.
+#include "fused_norm.h"
+
+int main() {
+    test_norms();
+    return report("emulate_fused");
+}
