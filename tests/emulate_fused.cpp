@@ -2,9 +2,11 @@
 // float64 loops, from poisoned outputs, with the threads of a block in three orders.
 //   g++ -std=c++17 -O1 -ffp-contract=off -DEMULATE tests/emulate_fused.cpp -o emulate_fused && ./emulate_fused
 // The numbers that it prints are relative errors.
+#include "fused_attention.h"
 #include "fused_norm.h"
 
 int main() {
     test_norms();
+    test_attentions();
     return report("emulate_fused");
 }
