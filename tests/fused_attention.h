@@ -101,10 +101,10 @@ template <class Tile> static inline void test_attention(int N, int T, int C, boo
 }
 
 static inline void test_attentions() {
-    test_attention<AttentionTile<16, 4>>(2, 16, 64, true);
+    test_attention<AttentionTile<16, 4>>(2, 16, 256, true);
     test_attention<AttentionTile<16, 4>>(1, 48, 128, true);
-    test_attention<AttentionTile<64, 2>>(1, 80, 64, true); // the second block has 16 rows
-    test_attention<AttentionTile<64, 2>>(1, 256, 256, false);
+    test_attention<AttentionTile<64, 2>>(1, 80, 128, true); // the second block has 16 rows
+    test_attention<AttentionTile<64, 2>>(1, 256, 64, false);
 }
 
 #endif

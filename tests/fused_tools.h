@@ -3,8 +3,6 @@
 #ifndef TILT_FUSED_TOOLS_H
 #define TILT_FUSED_TOOLS_H
 
-#include <functional>
-#include <string>
 #include <vector>
 
 #include "harness.h"

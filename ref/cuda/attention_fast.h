@@ -2,23 +2,24 @@
 //
 //   S = q k' / sqrt(C),   P = softmax over the keys of S,   out = P v       for T pixels ("tokens") of C channels
 //   Vaswani et al. 2017, "Attention Is All You Need", arXiv 1706.03762.
-//   back:  dv = P' dout,   dS = P (dout v' - D),   D = row sums of dout out,   dq = dS k / sqrt(C),   dk = dS' q / sqrt(C)
+//   back:  dv = P' dout,   dS = P (dout v' - D),   D = row sums of dout out,
+//          dq = dS k / sqrt(C),   dk = dS' q / sqrt(C)
 //
 // Kept for the way back is the logarithm of the sum under the softmax (lse, 4 bytes a token) and not P (2 T bytes a
-// token): P = e^(S - lse) costs one more product of T x T, and the memory traffic of P at T = 256 is that of q, k and v.
+// token): P = e^(S - lse) costs one more product, and P of 256 tokens would be as large as q of 256 channels.
 //
 // A block owns ROWS tokens, and there are at most 256 others, so its ROWS x T matrix is whole: no running maximum.  Two
 // kinds of products, each over tiles of 64 channels (rows of 128 bytes, swizzled):
 //   rows x others:    16 x 16 pieces of the ROWS x T matrix in registers, warps side by side over rows and columns;
 //   matrix x values:  the matrix as bf16 in shared memory, 64 channels of the result at a time.
-// Backward runs one kernel in two roles: the rows are queries (dq), or the rows are keys (dk, dv), the matrix transposed.
+// Backward runs one kernel in two roles: the rows are queries (dq), or keys (dk, dv; the matrix is transposed).
 // So every sum has one owner: no atomic additions, the same bits every time, for 7 products instead of 5.
 #ifndef TILT_ATTENTION_FAST_H
 #define TILT_ATTENTION_FAST_H
 
 #include "attention_tiles.h"
 
-// ---- forward ---------------------------------------------------------------------------------------------------------
+// ---- forward ------------------------------------------------------------------------------------------------------
 
 // Joins v of the SPLIT warps that share rows: maximum or sum.  Lanes of a quad hold the same rows already.
 template <class T, bool MAXIMUM>
@@ -99,7 +100,7 @@ static __global__ void __launch_bounds__(T::THREADS)
     }
 }
 
-// ---- backward --------------------------------------------------------------------------------------------------------
+// ---- backward -----------------------------------------------------------------------------------------------------
 
 struct AttentionBackward {
     const bf16 *dout, *out, *qkv; // [N][T][C], [N][T][C], [N][T][3C]
@@ -190,7 +191,7 @@ static __global__ void __launch_bounds__(T::THREADS) attention_backward_kernel(F
     }
 }
 
-// ---- launching -------------------------------------------------------------------------------------------------------
+// ---- launching ----------------------------------------------------------------------------------------------------
 
 static inline void attention_check(const FastAttention *s) {
     if (s->N < 1 || s->T < 16 || s->T > 256 || s->T % 16 != 0 || s->C < 64 || s->C > 256 || s->C % 64 != 0) {

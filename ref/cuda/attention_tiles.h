@@ -141,8 +141,8 @@ __device__ __forceinline__ void attention_store(uint32_t matrix, const float (&x
     }
 }
 
-// sum = matrix values: ROWS x 64 channels, a product over all T tokens.  The values are on their way into a stage; those
-// of the next call, unless NULL, are sent for into the other one.
+// sum = matrix values: ROWS x 64 channels, a product over all T tokens.  The values are on their way into `stage`;
+// those of the next call, unless NULL, are sent for into the other one.
 template <class T>
 __device__ __forceinline__ void attention_mix(float (&sum)[T::PAIRS][2][4], const AttentionShared<T> &m,
                                               const AttentionWarp<T> &w, const FastAttention &s, uint32_t matrix,

@@ -105,7 +105,7 @@ template <class K> static inline void allow_shared(K kernel, int bytes) {
 }
 #endif
 
-// ---- eight numbers, sigmoid, and sums over the rows of a block: the same on both sides ------------------------------
+// ---- eight numbers, sigmoid, and sums over the rows of a block: the same on both sides ----------------------------
 
 __device__ __forceinline__ void load_eight(float (&out)[8], const bf16 *from) {
     Eight e = *(const Eight *)from;

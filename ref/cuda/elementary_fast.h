@@ -1,5 +1,4 @@
-// elementary_fast.h: exp, log, cos and normal noise of ref/core/elementary.h and ref/core/rng.h for a GPU, with the same
-// bits: the same + - * / in double, each rounded on its own (add_rounded, times_rounded).  Division and square root are
+// elementary_fast.h: exp, log, cos and normal noise of ref/core/elementary.h and rng.h for a GPU, with the same bits: the same + - * / in double, each rounded on its own (add_rounded, times_rounded).  Division and square root are
 // rounded exactly by the hardware.  Compared bit by bit with the originals by tests/emulate_fused.cpp.
 #ifndef TILT_ELEMENTARY_FAST_H
 #define TILT_ELEMENTARY_FAST_H
@@ -111,7 +110,7 @@ __device__ __forceinline__ double fast_e_cos(double x) {
     return quarter & 2 ? -r : r;
 }
 
-// ---- noise as a function of (seed, stream, index), as in rng.h -------------------------------------------------------
+// ---- noise as a function of (seed, stream, index), as in rng.h ----------------------------------------------------
 
 __host__ __device__ __forceinline__ uint64_t fast_rng_mix(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;

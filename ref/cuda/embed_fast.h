@@ -1,6 +1,7 @@
 // embed_fast.h: time and prompt on their way to the residual blocks, fp32 on the ordinary cores:
 //
-//   z1 = waves W1 + b1,  a1 = SiLU(z1),  z2 = a1 W2 + b2 + words,  e = SiLU(z2),  rows_i = e W_i + b_i for every block i
+//   z1 = waves W1 + b1,  a1 = SiLU(z1),  z2 = a1 W2 + b2 + words,  e = SiLU(z2),
+//   rows_i = e W_i + b_i for every block i
 // and the way back.  The matrices are small and read once, so time goes into launches: 3 forward, 4 back, whatever the
 // number of blocks.  Parameters and gradients stand in flat vectors, W as [in][out].
 //
@@ -63,7 +64,7 @@ static inline void embed_check(const FastEmbed *s) {
     }
 }
 
-// ---- forward ---------------------------------------------------------------------------------------------------------
+// ---- forward ------------------------------------------------------------------------------------------------------
 
 // The images of a block into shared memory, [rows][in], from a matrix of `in` columns; with `pick` its rows pick[n].
 __device__ __forceinline__ void embed_load(const float *from, const int *pick, int first, int rows, int in) {
@@ -159,10 +160,10 @@ static inline void embed_forward(const FastEmbed *s, const EmbedData *d, Stream 
     }
 }
 
-// ---- backward --------------------------------------------------------------------------------------------------------
+// ---- backward -----------------------------------------------------------------------------------------------------
 
-// dz = SiLU'(z) times the sum over linears from..to-1 of dy W'.  A warp has 4 inputs k and 8 images; its lanes walk over
-// the outputs, where rows of W are contiguous.
+// dz = SiLU'(z) times the sum over linears from..to-1 of dy W'.  A warp has 4 inputs k and 8 images; its lanes walk
+// over the outputs, where rows of W are contiguous.
 static __global__ void __launch_bounds__(EMBED_THREADS) embed_back_kernel(FastEmbed s, EmbedData d, int time) {
     int lane = (int)threadIdx.x % 32, first = (int)blockIdx.y * EMBED_IMAGES;
     int k0 = ((int)blockIdx.x * (EMBED_THREADS / 32) + (int)threadIdx.x / 32) * 4, width = s.linear[1].out;
@@ -279,7 +280,7 @@ static inline void embed_backward(const FastEmbed *s, const EmbedData *d, Stream
     }
 }
 
-// ---- the gradient of a vector that was added to all pixels -----------------------------------------------------------
+// ---- the gradient of a vector that was added to all pixels --------------------------------------------------------
 
 static __global__ void __launch_bounds__(EMBED_THREADS)
     rows_sums_kernel(const bf16 *dy, float *sums, int pixels, int C) {

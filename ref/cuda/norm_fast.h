@@ -6,8 +6,8 @@
 //
 // Forward reads no activation for the statistics: the convolution before it left the sums of x and x^2 (fast_args.h).
 // The variance is E[x^2] - mean^2 in fp32, clamped at 0.  It loses digits where |mean| is much larger than the spread:
-// measured by tests/emulate_fused.cpp, rstd is off by 3e-6 where the mean is 10 deviations, 2e-4 at 100.  A bf16 number has 8
-// bits, so beyond some 100 deviations the activations themselves carry no spread.
+// rstd is off by 3e-6 where the mean is 10 deviations and by 2e-4 where it is 100 (tests/emulate_fused.cpp measures
+// it).  A bf16 number has 8 bits: beyond some 100 deviations the activations themselves carry hardly any spread.
 //
 // Memory traffic a number, in bytes: forward 4 (read x, write y); backward 10 (x and dy for the sums, x and dy again,
 // write dx), 12 where dx is added to.
@@ -54,7 +54,7 @@ static inline void norm_check(const FastNorm *s) {
     }
 }
 
-// ---- sums where no convolution made them -----------------------------------------------------------------------------
+// ---- sums where no convolution made them --------------------------------------------------------------------------
 
 // sums [N][parts][2][C] of x [N H W][C].  Block: one part of one image, 64 channels.
 static __global__ void __launch_bounds__(NORM_THREADS)
@@ -80,7 +80,7 @@ static inline void group_sums(const bf16 *x, float *sums, int N, int H, int W, i
                 C);
 }
 
-// ---- forward ---------------------------------------------------------------------------------------------------------
+// ---- forward ------------------------------------------------------------------------------------------------------
 
 // Eight channels of one pixel of x1 | x2, m: pixel among all images.
 __device__ __forceinline__ const bf16 *norm_at(const bf16 *x1, const bf16 *x2, int C1, int C2, size_t m, int c) {
@@ -166,7 +166,7 @@ static inline void norm_forward(const FastNorm *s, const NormForward *f, Stream 
                 (size_t)(s->C1 + s->C2) * 2 * 4, stream, *s, *f, slices);
 }
 
-// ---- backward --------------------------------------------------------------------------------------------------------
+// ---- backward -----------------------------------------------------------------------------------------------------
 
 // Parts of an image whose sums norm_backward keeps apart; a function of the shape alone.
 static inline int norm_parts(const FastNorm *s) {

@@ -15,7 +15,7 @@ __device__ __forceinline__ size_t sample_index() {
     return (size_t)blockIdx.x * SAMPLE_THREADS + threadIdx.x;
 }
 
-// ---- noise -----------------------------------------------------------------------------------------------------------
+// ---- noise --------------------------------------------------------------------------------------------------------
 
 static __global__ void __launch_bounds__(SAMPLE_THREADS)
     noise_kernel(float *out, size_t n, uint64_t key, uint64_t first, const int *step) {
@@ -34,7 +34,7 @@ static inline void noise_fill(float *out, size_t n, uint64_t seed, uint64_t stre
                 first, step);
 }
 
-// ---- two images, each times a number of its timestep -----------------------------------------------------------------
+// ---- two images, each times a number of its timestep --------------------------------------------------------------
 
 // out = a[t] x + b[t] y.  a or b NULL: 1; y NULL: 0.  out may be x or y.
 struct Blend {
@@ -91,7 +91,7 @@ static inline void eps_backward_image(float *dx, const float *deps, const float 
     blend(&f, l->N, l->dim, stream);
 }
 
-// ---- loss ------------------------------------------------------------------------------------------------------------
+// ---- loss ---------------------------------------------------------------------------------------------------------
 
 struct EpsLoss {
     const float *x, *F, *noise; // [N][dim]: x_t, output of the network, the noise in x_t
@@ -153,7 +153,7 @@ static inline void eps_loss(const EpsLoss *e, const Levels *l, float *mean, Stre
     }
 }
 
-// ---- a step of a sampler ---------------------------------------------------------------------------------------------
+// ---- a step of a sampler ------------------------------------------------------------------------------------------
 
 // x_s = a x + b eps + c z, all rows at one level: StepCoeffs of ref/formula/sampler.h with eps = sigma x + alpha F put
 // in, so x_s = x (a + b sigma) + F (b alpha) + z c.
@@ -189,7 +189,7 @@ static inline void sample_step(const SampleStep *s, size_t n, Stream stream) {
     LAUNCH_FAST(sample_kernel, sample_grid(n, 1), dim3(SAMPLE_THREADS), 0, stream, *s, n);
 }
 
-// ---- casts -----------------------------------------------------------------------------------------------------------
+// ---- casts --------------------------------------------------------------------------------------------------------
 
 static __global__ void __launch_bounds__(SAMPLE_THREADS) halves_kernel(bf16 *out, const float *x, size_t n) {
     size_t i = sample_index();

@@ -1,4 +1,4 @@
-// step_fast.h: from partial gradients to new parameters, in one pass over the memory: the sum of the slices of a gradient,
+// step_fast.h: from partial gradients to new parameters, in one pass over memory: the sum of the slices of a gradient,
 // AdamW, the moving average of the parameters, and the bf16 copy that the next step multiplies with.
 //
 // A kernel whose sum crosses thread blocks leaves slices: sums[slice][count].  A segment says which numbers of the flat
@@ -114,7 +114,7 @@ __device__ __forceinline__ double step_block_sum(double x) {
 
 enum { STEP_SHARED = STEP_THREADS * (4 + 8) };
 
-// ---- the gradient itself ---------------------------------------------------------------------------------------------
+// ---- the gradient itself ------------------------------------------------------------------------------------------
 
 static __global__ void __launch_bounds__(STEP_THREADS)
     fold_kernel(FastTable table, float *g, double *squares, int add) {
@@ -144,7 +144,7 @@ static inline void fold_slices(const FastTable *table, float *g, double *squares
                 add);
 }
 
-// ---- what a step needs to know ---------------------------------------------------------------------------------------
+// ---- what a step needs to know ------------------------------------------------------------------------------------
 
 struct StepRule {
     double rate, beta1, beta2, eps, decay; // as in optim.h
@@ -190,7 +190,7 @@ static inline void step_begin(StepState *state, const StepRule *r, const double 
     LAUNCH_FAST(step_begin_kernel, dim3(1), dim3(STEP_THREADS), STEP_SHARED, stream, state, *r, squares, chunks);
 }
 
-// ---- Adam ------------------------------------------------------------------------------------------------------------
+// ---- Adam ---------------------------------------------------------------------------------------------------------
 
 struct AdamData {
     float *p, *m, *v; // parameters and the two running means, flat
@@ -198,7 +198,7 @@ struct AdamData {
     bf16 *copy;       // p as bf16, or NULL
 };
 
-// F: adam of ref/core/optim.h.  All loads first, then the stores: the compiler cannot know that they do not overlap.
+// adam_step of ref/core/optim.h.  All loads first, then the stores: the compiler cannot know that they do not overlap.
 static __global__ void __launch_bounds__(STEP_THREADS)
     adam_kernel(FastTable table, AdamData a, StepRule r, const StepState *state) {
     StepPart part = step_part(table);
