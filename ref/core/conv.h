@@ -13,7 +13,7 @@
 #ifndef TILT_CONV_H
 #define TILT_CONV_H
 
-#include "conv_thin.h"
+#include "conv_narrow.h"
 
 // ---- packed weights ----------------------------------------------------------------------------------------------
 
@@ -166,8 +166,8 @@ static inline void conv_forward(real *y, const real *x, const real *packed, cons
                                 const ConvShape *s) {
     Strides xs = conv_input_strides(s), ys = strides_dense(s->H, s->W, s->out);
     Taps taps = taps_of(s);
-    if (thin_fits(s)) {
-        thin_forward(y, x, packed, start, s);
+    if (narrow_fits(s)) {
+        narrow_forward(y, x, packed, start, s);
         return;
     }
     conv_run(y, &ys, x, &xs, start, packed, s->k * s->k * s->in, &taps, s->n, s->H, s->W, s->out);
