@@ -102,7 +102,7 @@ judge() {
     field "$1"
     mkdir -p "$E/$1/tests" "$E/$1/ref"
     cp -R ref/cuda "$E/$1/ref/"
-    cp tests/emulate*.* tests/*.h "$E/$1/tests/"
+    cp tests/emulate_*.cpp tests/*.h "$E/$1/tests/"
     sed "$expression" "$file" >"$E/$1/$file" 2>"$E/$1.err" || echo "error sed: $(head -n 1 "$E/$1.err")" >"$verdict"
     changed=$(awk 'NR == FNR { line[FNR] = $0; next } $0 != line[FNR] { n++ } END { print n + 0 }' "$file" "$E/$1/$file")
     if [ "$changed" -lt 1 ] || [ "$changed" -gt 2 ]; then
@@ -112,7 +112,7 @@ judge() {
     survivors=
     words=
     for test in $tests; do
-        if ! $BUILD_IT -w "$E/$1/tests/$test.cpp" -o "$E/$1/$test" 2>"$E/$1.err"; then
+        if ! $BUILD_IT -O0 -w "$E/$1/tests/$test.cpp" -o "$E/$1/$test" 2>"$E/$1.err"; then
             echo "error $test does not build: $(grep error "$E/$1.err" | head -n 1)" >"$verdict"
             return
         fi
