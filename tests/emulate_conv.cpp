@@ -238,11 +238,11 @@ int main() {
     Shape halve = {"forward, halve, 16x8 -> 8x4", {3, 8, 4, 64, 0, 64, 3, CONV_HALVE}, 2};
     Shape twice = {"forward, double, 4x2 -> 8x4", {3, 8, 4, 64, 0, 64, 3, CONV_DOUBLE}, 2};
     Shape picked = {"forward, the tile that is picked", {1, 4, 4, 64, 0, 64, 3, CONV_SAME}, -1};
-    forward(f0, 15);
-    forward(f1, 15);
+    forward(f4, 15); // the quickest first: a planted fault stops at the first failure
     forward(f2, 15);
+    forward(f1, 15);
     forward(f3, 9);
-    forward(f4, 15);
+    forward(f0, 15);
     forward(tiny2, 8);
     forward(tiny1, 8);
     forward(one, 1);
@@ -258,11 +258,11 @@ int main() {
     Shape bhalve = {"gradient, halve, 16x8 <- 8x4", {3, 8, 4, 64, 0, 64, 3, CONV_HALVE}, 2};
     Shape bdouble = {"gradient, double, 4x4 <- 8x8", {3, 8, 8, 64, 0, 64, 3, CONV_DOUBLE}, 2};
     Shape bpicked = {"gradient, the tile that is picked", {1, 4, 4, 64, 0, 64, 3, CONV_SAME}, -1};
-    backward(b0, 1, 0);
-    backward(b1, 3, 2);
-    backward(b2, 2, 2);
-    backward(b3, 1, 1);
     backward(b4, 1, 0);
+    backward(b2, 2, 2);
+    backward(b1, 3, 2);
+    backward(b0, 1, 0);
+    backward(b3, 1, 1);
     backward(both, 3, 1);
     backward(bhalve, 1, 1);
     backward(bdouble, 1, 0);

@@ -9,8 +9,8 @@
 //   - an asynchronous copy turns its target into NaN at once and delivers as late as it may, at the wait of its group:
 //     a missing wait, a wrong count of stages and a target that is still being read all show;
 //   - when no thread can go on, the deadlock is reported with its block;
-//   - EMU_ORDER=1 runs the threads from the last to the first, a larger number shuffles them with that seed: a result
-//     that depends on the order misses a barrier.
+//   - a warp runs as far as it can before the next one starts.  EMU_ORDER=1 begins with the last thread, a larger number
+//     is the seed of a shuffle in which all warps keep step: a result that depends on the order misses a barrier.
 // What it cannot see: races between threads that run at the same moment, missing memory fences, bank conflicts, time.
 // C++11 and POSIX ucontext; no part of it is compiled for a GPU.
 #ifndef TILT_EMULATE_H
@@ -73,7 +73,9 @@ static struct {
     ucontext_t scheduler;
     std::function<void()> *body;
     long progress; // grows when anything happens that another thread may wait for
-    long seen;     // its value when the last round over all threads began
+    long seen;     // its value when the last round over a span began
+    size_t span;   // so many threads of the order get on together before others do
+    size_t idle;   // threads that have waited in vain since the last progress
     unsigned char *shared;
     size_t shared_bytes;
     EmuGroup block, named[16], warp[32], warpgroup[8];
@@ -89,24 +91,39 @@ static inline int emu_id() {
     return (int)(threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z));
 }
 
-// Leave thread `self` (or, before the first, -1) for the next one that has not ended.  A whole round without progress
-// is a deadlock.
+// The place after `at` in the order: round and round in one span (a warp) as long as that gets on, then the next span.
+// When no span gets on, nobody ever will.
+static inline size_t emu_next(size_t at) {
+    size_t n = emu.order.size(), begin = at / emu.span * emu.span;
+    if (++at < n && at < begin + emu.span) {
+        return at;
+    }
+    if (emu.progress != emu.seen) {
+        emu.seen = emu.progress;
+        emu.idle = 0;
+        return begin;
+    }
+    emu.idle += at - begin;
+    if (emu.idle >= n) {
+        emu_stop("deadlock: so many threads wait for ever", (unsigned long)emu.left);
+    }
+    return at == n ? 0 : at;
+}
+
+// Leave thread `self` (or, before the first, -1) for the next one that has not ended.
 static inline void emu_switch(int self) {
-    size_t n = emu.order.size(), at = self < 0 ? n - 1 : (size_t)emu.place[(size_t)self];
     ucontext_t *from = self < 0 ? &emu.scheduler : &emu.thread[(size_t)self].context;
+    size_t at = self < 0 ? 0 : (size_t)emu.place[(size_t)self];
     if (emu.left == 0) {
         swapcontext(from, &emu.scheduler);
     }
-    do {
-        if (++at == n) {
-            at = 0;
-            if (emu.progress == emu.seen) {
-                emu_stop("deadlock: so many threads wait for ever", (unsigned long)emu.left);
-            }
-            emu.seen = emu.progress;
+    if (self >= 0) {
+        at = emu_next(at);
+        while (emu.thread[(size_t)emu.order[at]].done) {
+            at = emu_next(at);
         }
-        emu.current = emu.order[at];
-    } while (emu.thread[(size_t)emu.current].done);
+    }
+    emu.current = emu.order[at];
     threadIdx = emu.thread[(size_t)emu.current].index;
     if (emu.current != self) {
         swapcontext(from, &emu.thread[(size_t)emu.current].context);
@@ -179,6 +196,7 @@ static inline void emu_shuffle(int n) {
     unsigned seed = text != NULL ? (unsigned)atoi(text) : 0;
     emu.order.resize((size_t)n);
     emu.place.resize((size_t)n);
+    emu.span = seed > 1 ? (size_t)n : 32;
     for (int i = 0; i < n; i++) {
         emu.order[(size_t)i] = seed == 1 ? n - 1 - i : i;
     }
@@ -211,7 +229,8 @@ static inline void emu_run_block(int n) {
         makecontext(&t.context, emu_entry, 0);
     }
     emu.left = n;
-    emu.seen = emu.progress - 1;
+    emu.seen = emu.progress;
+    emu.idle = 0;
     emu_switch(-1); // comes back when all have ended
 }
 
