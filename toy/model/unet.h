@@ -14,6 +14,7 @@
 #define TILT_UNET_H
 
 #include "unet_grad.h"
+#include "unet_start.h"
 
 // ---- forward -----------------------------------------------------------------------------------------------------
 
@@ -234,23 +235,6 @@ static inline size_t unet_scratch(const UnetPlan *u) {
         most = need > most ? need : most;
     }
     return (most + 15) / 16 * 16;
-}
-
-static inline void unet_init(UnetPlan *u, real *p, uint64_t seed) {
-    int i;
-    for (i = 0; i < u->ops; i++) {
-        const UnetOp *op = &u->op[i];
-        size_t j;
-        if (op->kind == UNET_NORM) {
-            for (j = 0; j < (size_t)u->buf[op->in].C; j++) {
-                p[op->w + j] = 1;
-            }
-        } else if (op->kind == UNET_PROMPT) { // far from zero: a prompt that starts as nothing is learned late
-            rng_fill_normal(p + op->w, op->np, seed, 900 + (uint64_t)i, 0);
-        } else if (op->kind == UNET_CONV && op->out != u->result) {
-            linear_init(p + op->w, op->k * op->k * u->buf[op->in].C, u->buf[op->out].C, seed, 900 + (uint64_t)i);
-        }
-    }
 }
 
 // A UNet for `prompts` prompts, described by words (tokens, borrowed) or by their number alone (tokens NULL).

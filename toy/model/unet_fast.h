@@ -1,0 +1,475 @@
+// unet_fast.h: the UNet as a Net on the fast kernels of ref/cuda/: tensor cores, bf16 activations, fp32 sums and master
+// weights.  The list, the parameters and their start are those of unet.h, which is the reference it is tested against.
+//
+//   eps = sigma_t x + alpha_t F(x, t, prompt)
+// Compiled by nvcc (unet_fast.cu) for a GPU, or by a C++ compiler with -DEMULATE for the CPU, where every launch runs
+// through emulate.h: slow, but the whole network is checked without a GPU.
+// On a GPU the launches of a pass are recorded once in a CUDA graph and then replayed with one call: at small batches a
+// step is some hundred short kernels, and starting them one by one would take longer than they do.
+#ifndef TILT_UNET_FAST_H
+#define TILT_UNET_FAST_H
+
+#include "unet_fast_batch.h"
+
+enum { FAST_BATCHES = 3, FAST_MOST = 256 }; // batch sizes that stay prepared; images that go through at a time
+
+#ifdef EMULATE
+struct FastGraph {
+    int none;
+};
+#else
+struct FastGraph {
+    cudaGraphExec_t ready;
+};
+#endif
+
+struct UnetFast {
+    FastNet net;
+    FastBatch *batch[FAST_BATCHES];
+    FastGraph forward[FAST_BATCHES], backward[FAST_BATCHES][4]; // backward: [weights + 2 input]
+    int used[FAST_BATCHES], clock;
+    Stream stream;
+    unsigned stamp; // of the parameters on the device
+    // what the last forward left, for a backward of the same rows
+    FastBatch *kept;
+    unsigned kept_stamp;
+    float *kept_x, *back;
+    int *level, *prompt;
+    size_t back_room;
+    int kept_room;
+};
+
+// ---- launches ------------------------------------------------------------------------------------------------------
+
+static inline void fast_forward_layer(FastNet *net, FastBatch *b, const FastLayer *l, Stream stream) {
+    const bf16 *w = net->copy + l->w;
+    const float *bias = net->p + l->b;
+    switch (l->role) {
+    case FAST_FIRST:
+        thin_in_forward(&l->thin, b->x, net->p + l->w, bias, l->y, l->sums, stream);
+        break;
+    case FAST_LAST:
+        thin_out_forward(&l->thin, l->x1, net->p + l->w, bias, b->F, stream);
+        break;
+    case FAST_CONV: {
+        FastForward f = {l->x1, l->x2, w, bias, l->rows, l->add, l->y, l->sums};
+        mma_forward(&l->conv, &f, stream);
+        break;
+    }
+    case FAST_NORM: {
+        NormForward f = {l->x1, l->x2, l->sums1, l->sums2, net->p + l->w, bias, l->y, l->stats};
+        norm_forward(&l->norm, &f, stream);
+        break;
+    }
+    case FAST_ATTEND:
+        attention_forward_fast(&l->attend, l->x1, l->y, l->lse, stream);
+        break;
+    default:
+        break;
+    }
+}
+
+static inline Levels fast_levels(const FastNet *net, const FastBatch *b) {
+    Levels l = {net->alpha, net->sigma, b->t, b->N, unet_size(&net->plan->buf[net->plan->image])};
+    return l;
+}
+
+// From b->x, b->t, b->prompt to b->F.
+static inline void fast_forward(FastNet *net, FastBatch *b, Stream stream) {
+    embed_forward(&b->embed, &b->data, stream);
+    for (int i = 0; i < net->plan->ops; i++) {
+        fast_forward_layer(net, b, &b->layer[i], stream);
+    }
+}
+
+// dst = or += src, bf16: the way back of a skip connection.
+static __global__ void __launch_bounds__(256) fast_add_kernel(bf16 *dst, const bf16 *src, size_t eights, int add) {
+    size_t i = (size_t)blockIdx.x * 256 + threadIdx.x;
+    if (i < eights) {
+        float d[8] = {0}, s[8];
+        if (add) {
+            load_eight(d, dst + 8 * i);
+        }
+        load_eight(s, src + 8 * i);
+        UNROLL
+        for (int k = 0; k < 8; k++) {
+            s[k] += d[k];
+        }
+        store_eight(dst + 8 * i, s);
+    }
+}
+
+static inline void fast_add(bf16 *dst, const bf16 *src, size_t n, int add, Stream stream) {
+    LAUNCH_FAST(fast_add_kernel, dim3((unsigned)((n / 8 + 255) / 256)), dim3(256), 0, stream, dst, src, n / 8, add);
+}
+
+static inline void fast_backward_conv(FastNet *net, const FastLayer *l, int weights, Stream stream) {
+    const FastConv *c = &l->conv;
+    FastBackward back = {l->dy, net->copy + l->w, l->dx1, l->dx2, l->add1, l->add2};
+    int pixels = c->H * c->W;
+    if (l->drows != NULL) { // also with weights = 0: the way back to the prompt and the time
+        rows_sums(l->dy, l->drows, c->N, pixels, c->out, stream);
+    } else if (weights) {
+        bias_sums(l->dy, c->N * pixels, c->out, l->db, l->bias_slices, stream);
+    }
+    if (weights) {
+        mma_backward_weights(c, l->x1, l->x2, l->dy, l->dw, l->weight_slices, stream);
+    }
+    mma_backward_input(c, &back, stream);
+    if (l->dadd != NULL) {
+        fast_add(l->dadd, l->dy, (size_t)(c->N * pixels) * (size_t)c->out, l->add_add, stream);
+    }
+}
+
+static inline void fast_backward_layer(FastNet *net, FastBatch *b, const FastLayer *l, int weights, int input,
+                                       Stream stream) {
+    const ThinConv *t = &l->thin;
+    int pixels = t->N * t->H * t->W;
+    switch (l->role) {
+    case FAST_FIRST:
+        if (weights) {
+            thin_in_backward_weights(t, b->x, l->dy, l->dw, l->weight_slices, stream);
+            bias_sums(l->dy, pixels, t->wide, l->db, l->bias_slices, stream);
+        }
+        if (input) {
+            thin_in_backward_input(t, l->dy, net->p + l->w, b->dx, stream);
+        }
+        break;
+    case FAST_LAST:
+        if (weights) {
+            thin_out_backward_weights(t, l->x1, b->dF, l->dw, l->weight_slices, stream);
+            bias_sums_of_image(b->dF, pixels, t->thin, l->db, l->bias_slices, stream);
+        }
+        thin_out_backward_input(t, b->dF, net->p + l->w, l->dx1, stream);
+        break;
+    case FAST_CONV:
+        fast_backward_conv(net, l, weights, stream);
+        break;
+    case FAST_NORM: {
+        NormBackward back = {l->dy,  l->x1,  l->x2,   l->stats, net->p + l->w, net->p + l->b,
+                             l->dx1, l->dx2, l->add1, l->add2,  l->dnorm};
+        norm_backward(&l->norm, &back, stream);
+        break;
+    }
+    case FAST_ATTEND: {
+        AttentionBackward back = {l->dy, l->y, l->x1, l->lse, l->D, l->dx1};
+        attention_backward_fast(&l->attend, &back, stream);
+        break;
+    }
+    default:
+        break;
+    }
+}
+
+// From b->dF to the slices of all gradients (weights) and to b->dx, the gradient through F (input).
+static inline void fast_backward(FastNet *net, FastBatch *b, int weights, int input, Stream stream) {
+    for (int i = net->plan->ops - 1; i >= 0; i--) {
+        fast_backward_layer(net, b, &b->layer[i], weights, input, stream);
+    }
+    if (weights) {
+        embed_backward(&b->embed, &b->data, stream);
+    }
+}
+
+// ---- recorded once, replayed ---------------------------------------------------------------------------------------
+
+#ifdef EMULATE
+static inline void fast_wait(Stream stream) {
+    (void)stream;
+}
+template <class F> static inline void fast_replay(FastGraph *graph, Stream stream, F record) {
+    (void)graph;
+    (void)stream;
+    record();
+}
+static inline void fast_graph_free(FastGraph *graph) {
+    (void)graph;
+}
+#else
+static inline void fast_wait(Stream stream) {
+    cuda_check(cudaStreamSynchronize(stream), "a kernel");
+}
+// The first pass runs directly, which also asks for shared memory; the second is recorded.
+template <class F> static inline void fast_replay(FastGraph *graph, Stream stream, F record) {
+    if (graph->ready == NULL) {
+        cudaGraph_t recorded;
+        record();
+        fast_wait(stream);
+        cuda_check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "record a graph");
+        record();
+        cuda_check(cudaStreamEndCapture(stream, &recorded), "record a graph");
+        cuda_check(cudaGraphInstantiate(&graph->ready, recorded, 0), "prepare a graph");
+        cuda_check(cudaGraphDestroy(recorded), "free a graph");
+        return;
+    }
+    cuda_check(cudaGraphLaunch(graph->ready, stream), "replay a graph");
+}
+static inline void fast_graph_free(FastGraph *graph) {
+    if (graph->ready != NULL) {
+        cuda_check(cudaGraphExecDestroy(graph->ready), "free a graph");
+        graph->ready = NULL;
+    }
+}
+#endif
+
+// ---- batches -------------------------------------------------------------------------------------------------------
+
+static inline void unet_fast_forget(UnetFast *m, int slot) {
+    if (m->kept == m->batch[slot]) {
+        m->kept = NULL;
+    }
+    fast_batch_free(m->batch[slot]);
+    m->batch[slot] = NULL;
+    fast_graph_free(&m->forward[slot]);
+    for (int k = 0; k < 4; k++) {
+        fast_graph_free(&m->backward[slot][k]);
+    }
+}
+
+// The slot that is prepared for N images; the one unused for longest makes room.
+static inline int unet_fast_slot(UnetFast *m, int N) {
+    int oldest = 0;
+    for (int i = 0; i < FAST_BATCHES; i++) {
+        if (m->batch[i] != NULL && m->batch[i]->N == N) {
+            m->used[i] = ++m->clock;
+            return i;
+        }
+        oldest = m->used[i] < m->used[oldest] ? i : oldest;
+    }
+    unet_fast_forget(m, oldest);
+    m->batch[oldest] = fast_batch_new(&m->net, N);
+    m->used[oldest] = ++m->clock;
+    return oldest;
+}
+
+// Parameters go to the device when they have changed.
+static inline void unet_fast_parameters(UnetFast *m, const Net *net) {
+    if (m->stamp != net->stamp) {
+        to_device(m->net.p, net->p, net->np * sizeof(float));
+        to_halves(m->net.copy, m->net.p, net->np, m->stream);
+        m->stamp = net->stamp;
+    }
+}
+
+// ---- the Net -------------------------------------------------------------------------------------------------------
+
+// n rows on the device as a batch of N >= n: the last row is repeated, and nobody reads what comes of it.
+static inline void unet_fast_inputs(UnetFast *m, FastBatch *b, const Net *net, const real *x, const real *t,
+                                    const int *c, int n) {
+    size_t dim = (size_t)net->in;
+    if (b->N > m->kept_room) {
+        m->kept_room = b->N;
+        m->kept_x = (float *)xrealloc(m->kept_x, size_mul((size_t)b->N, dim), sizeof(float));
+        m->level = (int *)xrealloc(m->level, (size_t)b->N, sizeof(int));
+        m->prompt = (int *)xrealloc(m->prompt, (size_t)b->N, sizeof(int));
+    }
+    for (int i = 0; i < b->N; i++) {
+        int row = i < n ? i : n - 1;
+        m->level[i] = unet_level(t[row], m->net.steps);
+        m->prompt[i] = c != NULL ? c[row] : -1;
+        unet_prompt_check(m->prompt[i], m->net.plan->prompts);
+        memcpy(m->kept_x + (size_t)i * dim, x + (size_t)row * dim, dim * sizeof(float));
+    }
+    to_device(b->x, m->kept_x, (size_t)b->N * dim * sizeof(float));
+    to_device(b->t, m->level, (size_t)b->N * sizeof(int));
+    to_device(b->prompt, m->prompt, (size_t)b->N * sizeof(int));
+}
+
+static inline void unet_fast_run(UnetFast *m, const Net *net, int slot, const real *x, const real *t, const int *c,
+                                 int n) {
+    FastBatch *b = m->batch[slot];
+    unet_fast_parameters(m, net);
+    unet_fast_inputs(m, b, net, x, t, c, n);
+    fast_replay(&m->forward[slot], m->stream, [&] {
+        Levels levels = fast_levels(&m->net, b);
+        fast_forward(&m->net, b, m->stream);
+        eps_of_result(b->eps, b->x, b->F, &levels, m->stream);
+    });
+    m->kept = b;
+    m->kept_stamp = net->stamp;
+}
+
+// How many rows a part of n rows takes on the device.
+static inline int unet_fast_rows(const UnetFast *m, int n) {
+    int unit = fast_rows_unit(m->net.plan);
+    return (n + unit - 1) / unit * unit;
+}
+
+static inline int unet_fast_kept(const UnetFast *m, const Net *net, FastBatch *b, const real *x, const real *t,
+                                 const int *c, int n) {
+    if (m->kept != b || m->kept_stamp != net->stamp ||
+        memcmp(m->kept_x, x, (size_t)n * (size_t)net->in * sizeof(float)) != 0) {
+        return 0;
+    }
+    for (int i = 0; i < n; i++) {
+        if (m->level[i] != unet_level(t[i], m->net.steps) || m->prompt[i] != (c != NULL ? c[i] : -1)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static inline float *unet_fast_back(UnetFast *m, size_t n) {
+    if (n > m->back_room) {
+        m->back_room = n;
+        m->back = (float *)xrealloc(m->back, n, sizeof(float));
+    }
+    return m->back;
+}
+
+static inline void unet_fast_times(const real *t) {
+    if (t == NULL) {
+        DIE("unet: a denoiser was called without timesteps");
+    }
+}
+
+static inline void unet_fast_forward(Net *net, real *y, const real *x, const real *t, const int *c, int n) {
+    UnetFast *m = (UnetFast *)net->self;
+    size_t dim = (size_t)net->in;
+    unet_fast_times(t);
+    for (int from = 0; from < n; from += FAST_MOST) {
+        int rows = n - from < FAST_MOST ? n - from : FAST_MOST;
+        int slot = unet_fast_slot(m, unet_fast_rows(m, rows));
+        size_t at = (size_t)from * dim;
+        unet_fast_run(m, net, slot, x + at, t + from, c != NULL ? c + from : NULL, rows);
+        fast_wait(m->stream);
+        to_host(y + at, m->batch[slot]->eps, (size_t)rows * dim * sizeof(float));
+    }
+}
+
+// One part of a backward; adds to m->net.average, which serves as the sum over the parts, if weights.
+static inline void unet_fast_backward_part(UnetFast *m, Net *net, float *sum, int weights, real *dx, const real *dy,
+                                           const real *x, const real *t, const int *c, int n, int add) {
+    int slot = unet_fast_slot(m, unet_fast_rows(m, n)), input = dx != NULL;
+    FastBatch *b = m->batch[slot];
+    size_t dim = (size_t)net->in, numbers = (size_t)n * dim;
+    float *there = unet_fast_back(m, (size_t)b->N * dim);
+    if (!unet_fast_kept(m, net, b, x, t, c, n)) {
+        unet_fast_run(m, net, slot, x, t, c, n);
+    }
+    memcpy(there, dy, numbers * sizeof(float));
+    memset(there + numbers, 0, ((size_t)b->N * dim - numbers) * sizeof(float)); // the repeated rows
+    fast_wait(m->stream);
+    to_device(b->deps, there, (size_t)b->N * dim * sizeof(float));
+    fast_replay(&m->backward[slot][weights + 2 * input], m->stream, [&] {
+        Levels levels = fast_levels(&m->net, b);
+        eps_backward_result(b->dF, b->deps, &levels, m->stream);
+        fast_backward(&m->net, b, weights, input, m->stream);
+        if (input) {
+            eps_backward_image(b->dx, b->deps, b->dx, &levels, m->stream);
+        }
+    });
+    m->kept = NULL; // gradients have been written over what was kept
+    if (weights) {
+        fold_slices(&b->table, sum, NULL, add, m->stream);
+    }
+    fast_wait(m->stream);
+    if (input) {
+        to_host(there, b->dx, numbers * sizeof(float));
+        for (size_t i = 0; i < numbers; i++) {
+            dx[i] += there[i];
+        }
+    }
+}
+
+static inline void unet_fast_backward(Net *net, real *dx, const real *dy, const real *x, const real *t, const int *c,
+                                      int n) {
+    UnetFast *m = (UnetFast *)net->self;
+    size_t dim = (size_t)net->in;
+    int weights = net->g != NULL;
+    unet_fast_times(t);
+    for (int from = 0; from < n; from += FAST_MOST) {
+        int rows = n - from < FAST_MOST ? n - from : FAST_MOST;
+        size_t at = (size_t)from * dim;
+        unet_fast_backward_part(m, net, m->net.g, weights, dx != NULL ? dx + at : NULL, dy + at, x + at, t + from,
+                                c != NULL ? c + from : NULL, rows, from > 0);
+    }
+    if (weights && n > 0) {
+        float *g = unet_fast_back(m, net->np);
+        to_host(g, m->net.g, net->np * sizeof(float));
+        for (size_t i = 0; i < net->np; i++) {
+            net->g[i] += g[i];
+        }
+    }
+}
+
+// ---- making --------------------------------------------------------------------------------------------------------
+
+static inline void unet_fast_release(Net *net) {
+    UnetFast *m = (UnetFast *)net->self;
+    for (int i = 0; i < FAST_BATCHES; i++) {
+        unet_fast_forget(m, i);
+    }
+    device_free(m->net.p);
+    device_free(m->net.g);
+    device_free(m->net.embed_g);
+    device_free(m->net.copy);
+    device_free(m->net.alpha);
+    device_free(m->net.sigma);
+    device_free(m->net.times);
+    device_free(m->net.token);
+#ifndef EMULATE
+    cuda_check(cudaStreamDestroy(m->stream), "free a stream");
+#endif
+    free(m->net.plan);
+    free(m->kept_x);
+    free(m->back);
+    free(m->level);
+    free(m->prompt);
+    free(m);
+}
+
+// n numbers on the device, with the values of this machine.
+template <class T> static inline T *fast_upload(const T *from, size_t n) {
+    T *there = DEVICE_NEW(T, n);
+    to_device(there, from, n * sizeof(T));
+    return there;
+}
+
+// The same Net as unet_new: the same arguments, places of the parameters, and start.
+static inline Net unet_fast_new(const UnetShape *shape, const Tokens *tokens, int prompts, const Schedule *schedule,
+                                uint64_t seed) {
+    UnetFast *m = NEW(UnetFast, 1);
+    FastNet *f = &m->net;
+    int dim = shape->side * shape->side * shape->channels, length;
+    size_t T = (size_t)schedule->T, waves = size_mul(T, (size_t)unet_waves(shape));
+    real *alpha = NEW(real, T), *sigma = NEW(real, T), *times = NEW(real, waves);
+    Net net;
+    f->plan = unet_plan(shape, tokens, prompts);
+    fast_check(f->plan);
+    f->steps = schedule->T;
+    fast_views(f);
+    fast_embedding(f);
+    fast_norms(f);
+    fast_places(f);
+    unet_clock(alpha, sigma, times, shape, schedule);
+    f->alpha = fast_upload(alpha, T);
+    f->sigma = fast_upload(sigma, T);
+    f->times = fast_upload(times, waves);
+    length = unet_words(f->plan);
+    int *token = NEW(int, size_mul((size_t)(prompts + 1), (size_t)length));
+    for (int c = 0; c <= prompts; c++) {
+        unet_words_of(token + (size_t)c * (size_t)length, f->plan, c < prompts ? c : -1);
+    }
+    f->token = fast_upload(token, (size_t)(prompts + 1) * (size_t)length);
+    f->p = DEVICE_NEW(float, f->plan->np);
+    f->g = DEVICE_NEW(float, f->plan->np);
+    f->embed_g = DEVICE_NEW(float, f->plan->np);
+    f->copy = DEVICE_NEW(bf16, f->plan->np);
+#ifndef EMULATE
+    cuda_check(cudaStreamCreateWithFlags(&m->stream, cudaStreamNonBlocking), "make a stream");
+#endif
+    net = net_new(dim, dim, f->plan->np);
+    unet_init(f->plan, net.p, seed);
+    net.forward = unet_fast_forward;
+    net.backward = unet_fast_backward;
+    net.release = unet_fast_release;
+    net.self = m;
+    free(alpha);
+    free(sigma);
+    free(times);
+    free(token);
+    return net;
+}
+
+#endif
