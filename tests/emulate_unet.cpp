@@ -1,42 +1,178 @@
 // emulate_unet.cpp: the whole UNet on the fast kernels, run on the CPU by ref/cuda/emulate.h, against the CPU's own UNet
-// in fp32: the prediction, the gradient of every layer's parameters and that of the image.
-//   g++ -std=c++17 -O1 -ffp-contract=off -DEMULATE tests/emulate_unet.cpp -o emulate_unet && ./emulate_unet
+// in fp32: the prediction, the gradient of every layer and of the image, a training of two steps, and a chain.
+//   g++ -std=c++17 -O2 -ffp-contract=off -DEMULATE tests/emulate_unet.cpp -o emulate_unet && ./emulate_unet
+// Activations are rounded to bf16 (8 bits) between layers, so the two agree to a few parts in a hundred and no better;
+// that every layer is within that, and none is zero, is what a wrong index would not survive.
+#include "emulate_check.h"
 
+#include "../ref/core/optim.h"
+#include "../ref/formula/forward.h"
+#include "../ref/formula/sampler.h"
 #include "../toy/model/ddpm_unet.h"
+#include "../toy/model/pretrain.h"
 #include "../toy/model/unet.h"
-#include "../toy/model/unet_fast.h"
+#include "../toy/model/unet_fast_train.h"
 
-int main() {
-    UnetShape shape = ddpm_unet_named(DDPM_TINY64, 8, 3);
-    Schedule schedule = schedule_linear(100, 1e-3, 0.05);
-    Net cpu = unet_new(&shape, NULL, 3, &schedule, 1), fast = unet_fast_new(&shape, NULL, 3, &schedule, 1);
-    int n = 2, dim = cpu.in;
-    printf("np %zu %zu arena %zu\n", cpu.np, fast.np, ((UnetFast *)fast.self)->net.arena);
-    real *x = NEW(real, (size_t)n * dim), *y = NEW(real, (size_t)n * dim), *y2 = NEW(real, (size_t)n * dim), *dy = NEW(real, (size_t)n * dim), *dx = NEW(real, (size_t)n * dim), *dx2 = NEW(real, (size_t)n * dim);
-    real t[2] = {20, 70};
-    int c[2] = {1, -1};
-    rng_fill_normal(x, (size_t)n * dim, 1, 1, 0);
-    rng_fill_normal(dy, (size_t)n * dim, 1, 2, 0);
-    for (size_t i = 0; i < cpu.np; i++) { cpu.p[i] += (real)(0.05 * rng_normal(3, 3, i)); fast.p[i] = cpu.p[i]; }
-    net_changed(&cpu); net_changed(&fast);
-    cpu.forward(&cpu, y, x, t, c, n);
-    fast.forward(&fast, y2, x, t, c, n);
-    double e = 0, q = 0;
-    for (int i = 0; i < n * dim; i++) { e += (y[i] - y2[i]) * (y[i] - y2[i]); q += y[i] * y[i]; }
-    printf("eps %g\n", sqrt(e / q));
-    cpu.backward(&cpu, dx, dy, x, t, c, n);
-    fast.backward(&fast, dx2, dy, x, t, c, n);
-    e = q = 0;
-    for (int i = 0; i < n * dim; i++) { e += (dx[i] - dx2[i]) * (dx[i] - dx2[i]); q += dx[i] * dx[i]; }
-    printf("dx %g\n", sqrt(e / q));
-    const UnetPlan *u = ((UnetFast *)fast.self)->net.plan;
+static const double BF16_FORWARD = 0.015, BF16_BACKWARD = 0.04; // relative errors that bf16 explains
+
+// |a - b| / |b|; NaN, which no check accepts, when b is zero.
+static double relative(const real *a, const real *b, size_t n) {
+    double miss = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        miss += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        size += (double)b[i] * b[i];
+    }
+    return sqrt(miss / size);
+}
+
+static real *normals(size_t n, uint64_t stream) {
+    real *x = NEW(real, n);
+    rng_fill_normal(x, n, 1, stream, 0);
+    return x;
+}
+
+struct Pair {
+    UnetShape shape;
+    Schedule schedule;
+    Net cpu, fast;
+};
+
+// Two nets with the same parameters, none of them zero.
+static void pair_open(Pair *p, int prompts) {
+    p->shape = ddpm_unet_named(DDPM_TINY64, 8, 3);
+    p->schedule = schedule_linear(100, 1e-3, 0.05);
+    p->cpu = unet_new(&p->shape, NULL, prompts, &p->schedule, 1);
+    p->fast = unet_fast_new(&p->shape, NULL, prompts, &p->schedule, 1);
+    for (size_t i = 0; i < p->cpu.np; i++) {
+        p->cpu.p[i] += (real)(0.05 * rng_normal(3, 3, i));
+        p->fast.p[i] = p->cpu.p[i];
+    }
+    net_changed(&p->cpu);
+    net_changed(&p->fast);
+}
+
+static void test_layers(Pair *p) {
+    const UnetPlan *u = ((UnetFast *)p->fast.self)->net.plan;
+    enum { n = 2 };
+    size_t numbers = (size_t)n * (size_t)p->cpu.in;
+    real *x = normals(numbers, 1), *dy = normals(numbers, 2), *y = NEW(real, numbers), *want = NEW(real, numbers);
+    real *dx = NEW(real, numbers), *wanted = NEW(real, numbers), t[n] = {20, 70};
+    int c[n] = {1, -1};
+    char text[80];
+    p->cpu.forward(&p->cpu, want, x, t, c, n);
+    p->fast.forward(&p->fast, y, x, t, c, n);
+    check(relative(y, want, numbers) < BF16_FORWARD, "eps", relative(y, want, numbers));
+    p->cpu.backward(&p->cpu, wanted, dy, x, t, c, n);
+    p->fast.backward(&p->fast, dx, dy, x, t, c, n);
+    check(relative(dx, wanted, numbers) < BF16_BACKWARD, "gradient of the image", relative(dx, wanted, numbers));
     for (int i = 0; i < u->ops; i++) {
         const UnetOp *op = &u->op[i];
-        if (op->np == 0) continue;
-        size_t nb = op->np - (op->b - op->w); if (op->kind == UNET_PROMPT) nb = 0;
-        e = q = 0; double eb = 0, qb = 0;
-        for (size_t k = op->w; k < op->w + op->np; k++) { double d = cpu.g[k] - fast.g[k]; if (nb && k >= op->b) { eb += d * d; qb += cpu.g[k] * cpu.g[k]; } else { e += d * d; q += cpu.g[k] * cpu.g[k]; } }
-        printf("%-20s w %.4f b %.4f   (%g %g)\n", op->name, sqrt(e / q), sqrt(eb / qb), sqrt(q), sqrt(qb));
+        size_t biases = op->kind == UNET_PROMPT || op->np == 0 ? 0 : (size_t)u->buf[op->out].C;
+        size_t weights = op->np - biases;
+        if (op->np == 0) {
+            continue;
+        }
+        double error = relative(p->fast.g + op->w, p->cpu.g + op->w, weights);
+        snprintf(text, sizeof text, "gradient of %s, weights", op->name);
+        check(error < BF16_BACKWARD, text, error);
+        if (biases > 0) {
+            error = relative(p->fast.g + op->b, p->cpu.g + op->b, biases);
+            snprintf(text, sizeof text, "gradient of %s, bias", op->name);
+            check(error < BF16_BACKWARD, text, error);
+        }
     }
-    return 0;
+    memset(dx, 0, numbers * sizeof(real)); // without the parameters: the same gradient of the image
+    real *g = p->fast.g;
+    p->fast.g = NULL;
+    memcpy(want, wanted, numbers * sizeof(real));
+    p->fast.backward(&p->fast, dx, dy, x, t, c, n);
+    p->fast.g = g;
+    check(relative(dx, wanted, numbers) < BF16_BACKWARD, "gradient of the image alone", relative(dx, wanted, numbers));
+    net_zero_grad(&p->cpu);
+    net_zero_grad(&p->fast);
+}
+
+// Two steps of pretrain.h's rule on the CPU beside those of the device.
+static void test_training(Pair *p) {
+    enum { rows = 2, STEPS = 2, SEED = 5, NOISE = 77 };
+    size_t np = p->cpu.np, dim = (size_t)p->cpu.in, numbers = rows * dim;
+    real *weight = NEW(real, 100), *x0 = normals(numbers, 9), *x = NEW(real, numbers), *noise = NEW(real, numbers);
+    real *eps = NEW(real, numbers), *average = NEW(real, np), *m = NEW(real, np), *v = NEW(real, np);
+    real *far = NEW(real, np), real_t[rows] = {15, 60};
+    int t[rows] = {15, 60}, c[rows] = {2, 0};
+    FastRule rule = {1e-3, 0.9, 0.999, 1e-8, 0, 0.99, 0.9, 1, 2, 10, 1, SEED, NOISE, weight};
+    Adam adam = adam_new(&p->cpu, rule.rate);
+    FastTraining *run;
+    for (int k = 0; k < 100; k++) {
+        weight[k] = (real)(1 + 0.01 * k);
+    }
+    memcpy(average, p->cpu.p, np * sizeof(real));
+    run = fast_training_make(&p->fast, &rule, rows, 0, NULL, NULL, NULL);
+    for (int step = 0; step < STEPS; step++) {
+        double loss, norm, want_loss, want_norm;
+        rng_fill_normal(noise, numbers, SEED, NOISE, (uint64_t)step * numbers);
+        for (int b = 0; b < rows; b++) {
+            size_t at = (size_t)b * dim;
+            forward_noise(x + at, x0 + at, noise + at, schedule_abar(&p->schedule, t[b]), dim);
+        }
+        net_zero_grad(&p->cpu);
+        want_loss = denoiser_gradient(&p->cpu, eps, x, noise, real_t, c, weight, rows, rows);
+        want_norm = clip_gradient(&p->cpu, rule.limit);
+        adam.lr = rate_at(rule.rate, step, rule.warm, rule.steps);
+        adam_step(&adam, &p->cpu);
+        ema_update(average, &p->cpu, step < rule.early ? rule.early_keep : rule.keep);
+        fast_training_go(&loss, &norm, run, x0, t, c);
+        check(fabs(loss / want_loss - 1) < BF16_FORWARD, "training: loss", fabs(loss / want_loss - 1));
+        check(fabs(norm / want_norm - 1) < BF16_BACKWARD, "training: length of the gradient",
+              fabs(norm / want_norm - 1));
+    }
+    fast_training_take(run, m, v, far);
+    check(relative(m, adam.m, np) < BF16_BACKWARD, "training: mean gradient", relative(m, adam.m, np));
+    check(relative(v, adam.v, np) < 2 * BF16_BACKWARD, "training: mean squared gradient", relative(v, adam.v, np));
+    check(relative(p->fast.p, p->cpu.p, np) < 2e-3, "training: parameters", relative(p->fast.p, p->cpu.p, np));
+    check(relative(far, average, np) < 2e-3, "training: their average", relative(far, average, np));
+    fast_training_end(run);
+    adam_free(&adam);
+}
+
+// Three steps with guidance and noise.
+static void test_chain(Pair *p) {
+    enum { n = 1, STEPS = 2, SEED = 6, NOISE = 78 };
+    static const int level[STEPS] = {80, 30};
+    double a[STEPS], b[STEPS], sigma[STEPS], guidance = 1.5;
+    size_t dim = (size_t)p->cpu.in;
+    real *x = normals(dim, 11), *got = NEW(real, dim), *with = NEW(real, dim), *without = NEW(real, dim);
+    real *z = NEW(real, dim);
+    int c[n] = {1}, none[n] = {-1};
+    memcpy(got, x, dim * sizeof(real));
+    for (int k = 0; k < STEPS; k++) {
+        double next = k + 1 < STEPS ? schedule_abar(&p->schedule, level[k + 1]) : 1;
+        StepCoeffs s = ddim_coeffs(schedule_abar(&p->schedule, level[k]), next, 1);
+        real t[n] = {(real)level[k]};
+        a[k] = s.a;
+        b[k] = s.b;
+        sigma[k] = s.sigma;
+        p->cpu.forward(&p->cpu, with, x, t, c, n);
+        p->cpu.forward(&p->cpu, without, x, t, none, n);
+        rng_fill_normal(z, dim, SEED, NOISE, (uint64_t)(k + 1) * dim);
+        for (size_t i = 0; i < dim; i++) {
+            double eps = without[i] + guidance * (with[i] - without[i]);
+            x[i] = (real)(s.a * x[i] + s.b * eps + s.sigma * z[i]);
+        }
+    }
+    FastSampler *s = fast_sampler_make(&p->fast, n, STEPS, level, a, b, sigma, SEED, NOISE);
+    fast_sampler_go(s, got, c, guidance);
+    check(relative(got, x, dim) < 2 * BF16_FORWARD, "chain with guidance and noise", relative(got, x, dim));
+    fast_sampler_end(s);
+}
+
+int main() {
+    Pair p;
+    pair_open(&p, 3);
+    test_layers(&p);
+    test_training(&p);
+    test_chain(&p);
+    net_free(&p.cpu);
+    net_free(&p.fast);
+    return check_report("emulate_unet");
 }

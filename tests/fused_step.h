@@ -71,7 +71,7 @@ static inline void test_fold() {
     Doubles want = step_gradient(k), twice;
     Floats g, before = draw_floats(k.np);
     Doubles squares((size_t)k.table.chunks);
-    StepRule rule = {1e-3, 0.9, 0.999, 1e-8, 0, 0, 3, 0, 0};
+    StepRule rule = {1e-3, 0.9, 0.999, 1e-8, 0, 0, 0, 0, 3, 0, 0};
     StepState state;
     in_every_order("fold_slices", [&] {
         memset((void *)&state, 0, sizeof state);
@@ -103,7 +103,7 @@ static inline void test_fold() {
 static inline void test_adam() {
     StepCase k = step_case();
     Doubles g = step_gradient(k), p, m, v, average, squares((size_t)k.table.chunks);
-    StepRule rule = {1e-2, 0.9, 0.999, 1e-8, 0.1, 0.95, 30, 2, 10};
+    StepRule rule = {1e-2, 0.9, 0.999, 1e-8, 0.1, 0.95, 0, 0, 30, 2, 10};
     Floats p0 = draw_floats(k.np), m0 = draw_floats(k.np, 0.1f), v0 = draw_floats(k.np), e0 = draw_floats(k.np);
     Floats kp, km, kv, ke, folded(k.np);
     Halves copy;
@@ -177,7 +177,7 @@ static inline void test_adam_as_on_the_cpu() {
     FastSegment segment = {0, (int)np, 1, np, sums.data()};
     FastChunk chunk[2];
     FastTable table = {&segment, chunk, step_chunks(chunk, &segment, 1)};
-    StepRule rule = {3e-3, 0.9, 0.999, 1e-8, 0.05, 0, 0, 0, 0};
+    StepRule rule = {3e-3, 0.9, 0.999, 1e-8, 0.05, 0, 0, 0, 0, 0, 0};
     AdamData a = {p.data(), m.data(), v.data(), NULL, NULL};
     StepState state;
     size_t same = 0;

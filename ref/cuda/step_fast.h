@@ -148,7 +148,8 @@ static inline void fold_slices(const FastTable *table, float *g, double *squares
 
 struct StepRule {
     double rate, beta1, beta2, eps, decay; // as in optim.h
-    double keep;                           // of the moving average
+    double keep, early_keep;               // of the moving average; in the first `early` steps
+    int early;
     double limit;                          // of the norm of the gradient, 0: none
     int warm, steps;                       // rate_at of optim.h; steps = 0: the rate is constant
 };
@@ -156,7 +157,7 @@ struct StepRule {
 struct StepState { // on the device, all zero before the first step
     int step;      // steps begun
     float norm; // of the gradient, where squares were given; NaN or infinite: the run is lost, look at it now and then
-    float clip, rate, shrink, fix1, fix2;
+    float clip, rate, shrink, fix1, fix2, keep, share;
 };
 
 // One block: the norm and the factor of clip_gradient, the bias corrections of adam_step, rate_at.
@@ -180,6 +181,9 @@ static __global__ void __launch_bounds__(STEP_THREADS)
     state->clip = r.limit > 0 && norm > r.limit ? (float)(r.limit / norm) : 1.f;
     state->rate = (float)rate;
     state->shrink = (float)(rate * r.decay);
+    double keep = state->step < r.early ? r.early_keep : r.keep;
+    state->keep = (float)keep;
+    state->share = (float)(1.0 - keep);
     state->fix1 = (float)(1.0 / (1.0 - fast_e_pow(r.beta1, k)));
     state->fix2 = (float)(1.0 / (1.0 - fast_e_pow(r.beta2, k)));
     state->step = step + 1;
@@ -203,8 +207,7 @@ static __global__ void __launch_bounds__(STEP_THREADS)
     adam_kernel(FastTable table, AdamData a, StepRule r, const StepState *state) {
     StepPart part = step_part(table);
     StepState now = *state;
-    float b1 = (float)r.beta1, b2 = (float)r.beta2, eps = (float)r.eps, keep = (float)r.keep;
-    float share = (float)(1.0 - r.keep), p[4], m[4], v[4], average[4];
+    float b1 = (float)r.beta1, b2 = (float)r.beta2, eps = (float)r.eps, p[4], m[4], v[4], average[4];
     UNROLL
     for (int j = 0; j < 4; j++) {
         int i = part.first + (int)threadIdx.x + STEP_THREADS * j;
@@ -221,7 +224,7 @@ static __global__ void __launch_bounds__(STEP_THREADS)
         m[j] = b1 * m[j] + (1.f - b1) * g;
         v[j] = b2 * v[j] + (1.f - b2) * (g * g);
         p[j] -= now.rate * ((m[j] * now.fix1) / (sqrtf(v[j] * now.fix2) + eps)) + now.shrink * p[j];
-        average[j] = keep * average[j] + share * p[j];
+        average[j] = now.keep * average[j] + now.share * p[j];
     }
     UNROLL
     for (int j = 0; j < 4; j++) {

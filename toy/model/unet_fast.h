@@ -107,7 +107,7 @@ static inline void fast_backward_conv(FastNet *net, const FastLayer *l, int weig
     const FastConv *c = &l->conv;
     FastBackward back = {l->dy, net->copy + l->w, l->dx1, l->dx2, l->add1, l->add2};
     int pixels = c->H * c->W;
-    if (l->drows != NULL) { // also with weights = 0: the way back to the prompt and the time
+    if (weights && l->drows != NULL) { // the way back to time and prompt, and as N slices the bias
         rows_sums(l->dy, l->drows, c->N, pixels, c->out, stream);
     } else if (weights) {
         bias_sums(l->dy, c->N * pixels, c->out, l->db, l->bias_slices, stream);
@@ -187,6 +187,7 @@ static inline void fast_graph_free(FastGraph *graph) {
 }
 #else
 static inline void fast_wait(Stream stream) {
+    cuda_check(cudaGetLastError(), "the launch of a kernel");
     cuda_check(cudaStreamSynchronize(stream), "a kernel");
 }
 // The first pass runs directly, which also asks for shared memory; the second is recorded.
@@ -337,7 +338,7 @@ static inline void unet_fast_forward(Net *net, real *y, const real *x, const rea
     }
 }
 
-// One part of a backward; adds to m->net.average, which serves as the sum over the parts, if weights.
+// One part of a backward: sum = or += (add) the gradient of the parameters, if weights; dx += unless NULL.
 static inline void unet_fast_backward_part(UnetFast *m, Net *net, float *sum, int weights, real *dx, const real *dy,
                                            const real *x, const real *t, const int *c, int n, int add) {
     int slot = unet_fast_slot(m, unet_fast_rows(m, n)), input = dx != NULL;
@@ -457,7 +458,7 @@ static inline Net unet_fast_new(const UnetShape *shape, const Tokens *tokens, in
     f->embed_g = DEVICE_NEW(float, f->plan->np);
     f->copy = DEVICE_NEW(bf16, f->plan->np);
 #ifndef EMULATE
-    cuda_check(cudaStreamCreateWithFlags(&m->stream, cudaStreamNonBlocking), "make a stream");
+    cuda_check(cudaStreamCreate(&m->stream), "make a stream"); // ordered with the copies of memory.h
 #endif
     net = net_new(dim, dim, f->plan->np);
     unet_init(f->plan, net.p, seed);

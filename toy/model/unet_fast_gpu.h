@@ -1,4 +1,7 @@
 // unet_fast_gpu.h: the fast UNet on a GPU, for a C99 program that is linked with unet_fast.cu.
+//
+// Three ways to use it.  As a Net every method of this course runs on it; pictures and gradients then travel between
+// the two memories.  A training or a sampler that stays on the device (below) sends only what is new.
 #ifndef TILT_UNET_FAST_GPU_H
 #define TILT_UNET_FAST_GPU_H
 
@@ -6,11 +9,51 @@
 #include "../../ref/formula/schedule.h"
 #include "unet_list.h"
 
+// The rule of a training, the same as pretrain.h with optim.h: eps-loss with a weight a level, the gradient clipped to
+// a length, Adam, and a running average of the parameters.
+typedef struct {
+    double rate, beta1, beta2, eps, decay;
+    double keep, early_keep; // of the average; in the first `early` steps
+    int early, warm, steps;  // warm, steps: of rate_at; steps = 0: the rate is constant
+    double limit;            // of the length of the gradient, 0: none
+    uint64_t seed, stream;   // of the noise: number i of step s is number s rows dim + i of the stream
+    const real *weight;      // of the levels: the loss is the mean over rows of weight |eps - noise|^2, a sum in a row
+} FastRule;
+
+typedef struct FastTraining FastTraining;
+typedef struct FastSampler FastSampler;
+
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
-    // As unet_new and unet_fast_new; forward and backward take pointers of this machine.
-    Net
-    unet_fast_gpu(const UnetShape *shape, const Tokens *tokens, int prompts, const Schedule *schedule, uint64_t seed);
+
+// As unet_new and unet_plain_new; forward and backward take pointers of this machine.
+Net unet_fast_gpu(const UnetShape *shape, const Tokens *tokens, int prompts, const Schedule *schedule, uint64_t seed);
+
+// A training of a net of unet_fast_gpu, `rows` rows a step.  It begins with the net's parameters, after `step` steps;
+// m, v, average (np): state of Adam and the average, NULL: zeros, and the parameters.
+FastTraining *fast_training_new(Net *net, const FastRule *rule, int rows, int step, const real *m, const real *v,
+                                const real *average);
+// One step.  x0 (rows x in): clean pictures, t, c (rows); all NULL: those of the step before, for measuring.
+// loss: the eps-loss per number, norm: length of the gradient (0 without a limit); either may be NULL, then nothing
+// waits for the device.
+void fast_training_step(double *loss, double *norm, FastTraining *run, const real *x0, const int *t, const int *c);
+// Copies the state to this machine: net->p, and m, v, average (np each, or NULL).
+void fast_training_fetch(FastTraining *run, real *m, real *v, real *average);
+void fast_training_wait(FastTraining *run);
+void fast_training_free(FastTraining *run);
+
+// A chain of `steps` steps at levels level[k], x_next = a x + b eps + sigma z (StepCoeffs of sampler.h), for n pictures
+// at once.
+FastSampler *fast_sampler_new(Net *net, int n, int steps, const int *level, const double *a, const double *b,
+                              const double *sigma, uint64_t seed, uint64_t stream);
+// x (n x in): noise before, pictures after; NULL: what the device has.  c (n): prompts, or NULL.
+// guidance 1: none; otherwise the null prompt runs beside.
+void fast_sampler_run(FastSampler *s, real *x, const int *c, double guidance);
+void fast_sampler_free(FastSampler *s);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
