@@ -167,9 +167,9 @@ static inline void test_norm_far(float deviations, double limit) {
 
 static inline void test_norms() {
     test_norm(2, 4, 64, 64, 32, 1);
-    test_norm(1, 8, 128, 64, 32, 1); // 6 channels a group: one reaches from x1 into x2
+    test_norm(1, 8, 64, 128, 32, 1); // 6 channels a group: one reaches from x1 into x2
     test_norm(3, 8, 64, 0, 16, 0);
-    test_norm(1, 16, 64, 0, 32, 1); // two channels a group, two parts of sums
+    test_norm(2, 16, 64, 0, 32, 1); // two channels a group, two parts of sums
     test_norm_far(10, 1e-4);
     test_norm_far(100, 1e-2);
 }

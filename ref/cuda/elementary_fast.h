@@ -1,5 +1,8 @@
-// elementary_fast.h: exp, log, cos and normal noise of ref/core/elementary.h and rng.h for a GPU, with the same bits: the same + - * / in double, each rounded on its own (add_rounded, times_rounded).  Division and square root are
-// rounded exactly by the hardware.  Compared bit by bit with the originals by tests/emulate_fused.cpp.
+// elementary_fast.h: exp, log, cos and normal noise of ref/core/elementary.h and rng.h for a GPU, with the same bits.
+//
+// The same + - * / in double, each rounded on its own (add_rounded, times_rounded); division and square root are
+// rounded exactly by the hardware.  tests/emulate_fused.cpp compares with the originals bit by bit; build that test
+// without contraction, or a compiler with fused instructions changes the originals.
 #ifndef TILT_ELEMENTARY_FAST_H
 #define TILT_ELEMENTARY_FAST_H
 
