@@ -9,8 +9,9 @@
 //   - an asynchronous copy turns its target into NaN at once and delivers as late as it may, at the wait of its group:
 //     a missing wait, a wrong count of stages and a target that is still being read all show;
 //   - when no thread can go on, the deadlock is reported with its block;
-//   - a warp runs as far as it can before the next one starts.  EMU_ORDER=1 begins with the last thread, a larger number
-//     is the seed of a shuffle in which all warps keep step: a result that depends on the order misses a barrier.
+//   - a warp runs as far as it can before the next one starts.  EMU_ORDER=1 begins with the last thread, a larger
+//     number is the seed of a shuffle in which all warps keep step: a result that depends on the order misses a
+//     barrier.
 // What it cannot see: races between threads that run at the same moment, missing memory fences, bank conflicts, time.
 // C++11, POSIX ucontext (a thread's first step) and _setjmp; no part of it is compiled for a GPU.
 #ifndef TILT_EMULATE_H
@@ -118,7 +119,7 @@ static inline size_t emu_next(size_t at) {
 }
 
 // Leave the thread that runs, with `from` as its way back, for the thread at place `at` or the next that has not ended.
-static inline void emu_go(jmp_buf from, size_t at) {
+__attribute__((noinline)) static void emu_go(jmp_buf from, size_t at) {
     while (emu.thread[(size_t)emu.order[at]].done) {
         at = emu_next(at);
     }
@@ -141,7 +142,7 @@ static inline void emu_yield() {
 }
 
 // n threads meet; the last to come runs f over what all have brought; then all go on.
-template <class F> static void emu_meet(EmuGroup &g, int n, int rank, void *mine, F f) {
+template <class F> static inline void emu_meet(EmuGroup &g, int n, int rank, void *mine, F f) {
     unsigned meeting = g.meeting;
     g.brought[rank] = mine;
     if (++g.arrived == n) {
@@ -159,7 +160,7 @@ template <class F> static void emu_meet(EmuGroup &g, int n, int rank, void *mine
 static inline void emu_nothing(void **) {
 }
 
-template <class F> static void emu_meet_warp(void *mine, F f) {
+template <class F> static inline void emu_meet_warp(void *mine, F f) {
     emu_meet(emu.warp[emu_id() / 32], 32, emu_id() % 32, mine, f);
 }
 
@@ -189,7 +190,7 @@ static inline float rsqrtf(float x) {
     return 1.f / sqrtf(x);
 }
 
-static void emu_entry() {
+static inline void emu_entry() {
     (*emu.body)();
     emu.thread[(size_t)emu.current].done = true;
     emu.progress++;
@@ -243,7 +244,7 @@ static inline void emu_run_block(int n) {
     emu_go(emu.scheduler, 0); // comes back when all have ended
 }
 
-static void emu_launch(dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> body) {
+static inline void emu_launch(dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> body) {
     int n = (int)(block.x * block.y * block.z);
     blockDim = block;
     gridDim = grid;
