@@ -81,7 +81,7 @@ template <class T> struct Numbers {
 
 // |got - want| / |want| below the limit: NaN in got, zeros in want and a broken guard fail.
 template <class T>
-static void check_close(const char *what, const Numbers<T> &got, const std::vector<double> &want, double limit) {
+static inline void check_close(const char *what, const Numbers<T> &got, const std::vector<double> &want, double limit) {
     double error = 0, size = 0;
     for (size_t i = 0; i < want.size(); i++) {
         double e = check_value(got.p[i]) - want[i];

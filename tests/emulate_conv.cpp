@@ -79,7 +79,7 @@ static void forward(const Shape &s, int extras) {
     const FastConv &c = s.c;
     int M = c.N * c.H * c.W, in = c.C1 + c.C2, sources = source_pixels(c), parts = c.N * fast_sum_parts(c.H, c.W);
     Numbers<bf16> x1((size_t)sources * c.C1, 1), x2((size_t)sources * c.C2, 1), w((size_t)c.k * c.k * in * c.out, 0.1f);
-    Numbers<float> bias(c.out, 1), rows((size_t)c.N * c.out, 1);
+    Numbers<float> bias(c.out + 1, 1), rows((size_t)c.N * c.out, 1);
     Numbers<bf16> add((size_t)M * c.out, 1), y((size_t)M * c.out);
     Numbers<float> sums((size_t)parts * 2 * c.out);
     std::vector<double> X = beside(x1.values(), c.C1, x2.values(), c.C2, sources), W = w.values();
@@ -95,7 +95,7 @@ static void forward(const Shape &s, int extras) {
     for (int m = 0; m < M; m++) {
         for (int o = 0; o < c.out; o++) {
             double &v = Y[(size_t)m * c.out + o];
-            v += extras & 1 ? bias.p[o] : 0;
+            v += extras & 1 ? bias.p[1 + o] : 0;
             v += extras & 2 ? rows.p[m / (c.H * c.W) * c.out + o] : 0;
             v += extras & 4 ? to_float(add.p[(size_t)m * c.out + o]) : 0;
             size_t part = (size_t)(m / (M / parts));
@@ -106,7 +106,7 @@ static void forward(const Shape &s, int extras) {
     FastForward f = {x1.p,
                      x2.p,
                      w.p,
-                     extras & 1 ? bias.p : NULL,
+                     extras & 1 ? bias.p + 1 : NULL,
                      extras & 2 ? rows.p : NULL,
                      extras & 4 ? add.p : NULL,
                      y.p,

@@ -176,8 +176,9 @@ __device__ __forceinline__ void mma_finish(const MmaProduct &p, const float *til
             const size_t to = (size_t)conv_target(p.walk, m, (int)blockIdx.z) * width + at;
             float v[8] = {0, 0, 0, 0, 0, 0, 0, 0};
             mma_add8(v, tile + r * T::PITCH + group * 8);
-            if (p.bias != NULL) {
-                mma_add8(v, p.bias + column);
+            UNROLL
+            for (int j = 0; j < 8 && p.bias != NULL; j++) {
+                v[j] += p.bias[column + j]; // one by one: a bias may begin anywhere in the vector of parameters
             }
             if (p.image_rows != NULL) {
                 mma_add8(v, p.image_rows + (size_t)(m >> (p.walk.log_h + p.walk.log_w)) * width + column);

@@ -8,8 +8,6 @@
 #ifndef TILT_DEVICE_H
 #define TILT_DEVICE_H
 
-#include <stdint.h>
-
 #ifdef EMULATE
 #include "emulate.h"
 
@@ -181,6 +179,8 @@ static inline void mma16816(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, 
 }
 
 #else // ---- the same on a GPU ------------------------------------------------------------------------------------
+
+#include <stdint.h>
 
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>

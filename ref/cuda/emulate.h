@@ -9,21 +9,28 @@
 //   - an asynchronous copy turns its target into NaN at once and delivers as late as it may, at the wait of its group:
 //     a missing wait, a wrong count of stages and a target that is still being read all show;
 //   - when no thread can go on, the deadlock is reported with its block;
-//   - a warp runs as far as it can before the next one starts.  EMU_ORDER=1 begins with the last thread, a larger number
-//     is the seed of a shuffle in which all warps keep step: a result that depends on the order misses a barrier.
+//   - a warp runs as far as it can before the next one starts.  EMU_ORDER=1 begins with the last thread, a larger
+//     number is the seed of a shuffle in which all warps keep step: a result that depends on the order misses a
+//     barrier.
 // What it cannot see: races between threads that run at the same moment, missing memory fences, bank conflicts, time.
-// C++11 and POSIX ucontext; no part of it is compiled for a GPU.
+// C++11, POSIX ucontext (a thread's first step) and _setjmp; no part of it is compiled for a GPU.
 #ifndef TILT_EMULATE_H
 #define TILT_EMULATE_H
 
+#undef _FORTIFY_SOURCE // it takes a jump from one stack to another for an error
 #include <functional>
 #include <math.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
 #include <vector>
+
+#if defined(__USE_FORTIFY_LEVEL) && __USE_FORTIFY_LEVEL > 0
+#error "include emulate.h (or device.h) before the C library, or compile with -U_FORTIFY_SOURCE"
+#endif
 
 #define __global__
 #define __device__
@@ -48,9 +55,10 @@ struct EmuCopy {
 };
 
 struct EmuThread {
-    ucontext_t context;
+    ucontext_t context; // how it begins
+    jmp_buf place;      // where it goes on: swapcontext asks the system at every change, which takes half of the time
     dim3 index;
-    bool done;
+    bool begun, done;
     char *stack;
     std::vector<EmuCopy> copies;
     unsigned group; // the group that is open: the groups before it are committed
@@ -70,7 +78,7 @@ static struct {
     std::vector<int> order; // of the threads
     std::vector<int> place; // of a thread in `order`
     int current, left;      // the thread that runs; threads that have not ended
-    ucontext_t scheduler;
+    jmp_buf scheduler;
     std::function<void()> *body;
     long progress; // grows when anything happens that another thread may wait for
     long seen;     // its value when the last round over a span began
@@ -110,32 +118,31 @@ static inline size_t emu_next(size_t at) {
     return at == n ? 0 : at;
 }
 
-// Leave thread `self` (or, before the first, -1) for the next one that has not ended.
-static inline void emu_switch(int self) {
-    ucontext_t *from = self < 0 ? &emu.scheduler : &emu.thread[(size_t)self].context;
-    size_t at = self < 0 ? 0 : (size_t)emu.place[(size_t)self];
-    if (emu.left == 0) {
-        swapcontext(from, &emu.scheduler);
-    }
-    if (self >= 0) {
+// Leave the thread that runs, with `from` as its way back, for the thread at place `at` or the next that has not ended.
+__attribute__((noinline)) static void emu_go(jmp_buf from, size_t at) {
+    while (emu.thread[(size_t)emu.order[at]].done) {
         at = emu_next(at);
-        while (emu.thread[(size_t)emu.order[at]].done) {
-            at = emu_next(at);
-        }
     }
+    EmuThread &t = emu.thread[(size_t)emu.order[at]];
     emu.current = emu.order[at];
-    threadIdx = emu.thread[(size_t)emu.current].index;
-    if (emu.current != self) {
-        swapcontext(from, &emu.thread[(size_t)emu.current].context);
+    threadIdx = t.index;
+    if (from != NULL && _setjmp(from) != 0) {
+        return;
     }
+    if (t.begun) {
+        _longjmp(t.place, 1);
+    }
+    t.begun = true;
+    setcontext(&t.context);
 }
 
 static inline void emu_yield() {
-    emu_switch(emu.current);
+    EmuThread &t = emu.thread[(size_t)emu.current];
+    emu_go(t.place, emu_next((size_t)emu.place[(size_t)emu.current]));
 }
 
 // n threads meet; the last to come runs f over what all have brought; then all go on.
-template <class F> static void emu_meet(EmuGroup &g, int n, int rank, void *mine, F f) {
+template <class F> static inline void emu_meet(EmuGroup &g, int n, int rank, void *mine, F f) {
     unsigned meeting = g.meeting;
     g.brought[rank] = mine;
     if (++g.arrived == n) {
@@ -153,7 +160,7 @@ template <class F> static void emu_meet(EmuGroup &g, int n, int rank, void *mine
 static inline void emu_nothing(void **) {
 }
 
-template <class F> static void emu_meet_warp(void *mine, F f) {
+template <class F> static inline void emu_meet_warp(void *mine, F f) {
     emu_meet(emu.warp[emu_id() / 32], 32, emu_id() % 32, mine, f);
 }
 
@@ -183,12 +190,14 @@ static inline float rsqrtf(float x) {
     return 1.f / sqrtf(x);
 }
 
-static void emu_entry() {
+static inline void emu_entry() {
     (*emu.body)();
     emu.thread[(size_t)emu.current].done = true;
     emu.progress++;
-    emu.left--;
-    emu_switch(emu.current);
+    if (--emu.left == 0) {
+        _longjmp(emu.scheduler, 1);
+    }
+    emu_go(NULL, emu_next((size_t)emu.place[(size_t)emu.current]));
 }
 
 static inline void emu_shuffle(int n) {
@@ -218,6 +227,7 @@ static inline void emu_run_block(int n) {
     for (int i = 0; i < n; i++) {
         EmuThread &t = emu.thread[(size_t)i];
         unsigned u = (unsigned)i;
+        t.begun = false;
         t.done = false;
         t.copies.clear();
         t.group = 0;
@@ -225,16 +235,16 @@ static inline void emu_run_block(int n) {
         getcontext(&t.context);
         t.context.uc_stack.ss_sp = t.stack;
         t.context.uc_stack.ss_size = EMU_STACK;
-        t.context.uc_link = &emu.scheduler;
+        t.context.uc_link = NULL;
         makecontext(&t.context, emu_entry, 0);
     }
     emu.left = n;
     emu.seen = emu.progress;
     emu.idle = 0;
-    emu_switch(-1); // comes back when all have ended
+    emu_go(emu.scheduler, 0); // comes back when all have ended
 }
 
-static void emu_launch(dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> body) {
+static inline void emu_launch(dim3 grid, dim3 block, size_t shared_bytes, std::function<void()> body) {
     int n = (int)(block.x * block.y * block.z);
     blockDim = block;
     gridDim = grid;
