@@ -7,7 +7,7 @@
 cd "$(dirname "$0")/.." || exit 2
 . tests/common.sh
 
-ALL='unit-float expect claims options train models unit-double bits exercises house ledger notebooks mutants'
+ALL='unit-float expect claims options train models unit-double emulate bits exercises house ledger notebooks mutants'
 parts=${*:-$ALL}
 T=$BUILD/test
 start=$(date +%s)
@@ -74,6 +74,7 @@ part() {
     case $1 in
     unit-float) (unit "$BUILD" float unit-float) ;;
     unit-double) (unit_double) ;;
+    emulate) FAULTS=some sh tests/emulate.sh ;;
     *) TILT_UNITS=$T/unit-float.log sh "tests/$1.sh" ;;
     esac >"$T/$1.log" 2>&1 </dev/null
     echo $? >"$T/$1.status"
