@@ -7,8 +7,8 @@
 
 #include "image_usual.h"
 #include "../world/any_world.h"
+#include "executor.h"
 #include "nonfinite_mlp.h"
-#include "nonfinite_unet.h"
 
 enum { NET_AUTO, NET_MLP, NET_UNET };
 static const char *const image_net_names[] = {"auto", "mlp", "unet", NULL}; // auto: what suits the world
@@ -21,8 +21,9 @@ typedef struct {
 } ImageNet;
 
 // width: units of a hidden layer (Mlp) or channels of the first level (UNet); blocks: hidden layers or residual blocks.
-static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int blocks, const Schedule *schedule,
-                                     uint64_t seed) {
+// on: who runs a UNet (executor.h); an Mlp has one way to run.
+static inline ImageNet image_net_new_on(const Executor *on, int kind, const AnyWorld *w, int width, int blocks,
+                                        const Schedule *schedule, uint64_t seed) {
     const World *world = &w->world;
     ImageNet n;
     memset(&n, 0, sizeof n);
@@ -33,8 +34,8 @@ static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int
             DIE("the world %s has points and no pictures, so a UNet has nothing to convolve; use --net mlp",
                 world->name);
         }
-        n.net = unet_new(&shape, w->tokens, world->prompts, schedule, seed);
-        n.first_bad = unet_blame;
+        n.net = on->make(&shape, w->tokens, world->prompts, schedule, seed);
+        n.first_bad = on->first_bad;
         snprintf(n.text, sizeof n.text, "%s unet %dx%dx%d-%dx%d, %d prompts, %d levels", world->name, w->side, w->side,
                  w->channels, width, blocks, world->prompts, schedule->T);
         return n;
@@ -44,6 +45,11 @@ static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int
     snprintf(n.text, sizeof n.text, "%s mlp %d-%dx%d, %d prompts, %d levels", world->name, world->dim, width, blocks,
              world->prompts, schedule->T);
     return n;
+}
+
+static inline ImageNet image_net_new(int kind, const AnyWorld *w, int width, int blocks, const Schedule *schedule,
+                                     uint64_t seed) {
+    return image_net_new_on(&executors[EXECUTOR_CPU], kind, w, width, blocks, schedule, seed);
 }
 
 // One line a layer: what it does, its shape, where its parameters stand in the flat vector, and the work for one row.
