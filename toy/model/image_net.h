@@ -18,6 +18,9 @@ typedef struct {
     Net net;
     char text[96]; // what it is; two nets with one text have parameters that fit each other
     NetFirstBad first_bad;
+    UnetShape shape; // of a UNet
+    const Tokens *tokens;
+    int prompts;
 } ImageNet;
 
 // width: units of a hidden layer (Mlp) or channels of the first level (UNet); blocks: hidden layers or residual blocks.
@@ -28,13 +31,15 @@ static inline ImageNet image_net_new_on(const Executor *on, int kind, const AnyW
     ImageNet n;
     memset(&n, 0, sizeof n);
     n.kind = kind;
+    n.tokens = w->tokens;
+    n.prompts = world->prompts;
     if (kind == NET_UNET) {
-        UnetShape shape = image_unet_shape(w->side, w->channels, width, blocks);
         if (w->side == 0) {
             DIE("the world %s has points and no pictures, so a UNet has nothing to convolve; use --net mlp",
                 world->name);
         }
-        n.net = on->make(&shape, w->tokens, world->prompts, schedule, seed);
+        n.shape = image_unet_shape(w->side, w->channels, width, blocks);
+        n.net = on->make(&n.shape, w->tokens, world->prompts, schedule, seed);
         n.first_bad = on->first_bad;
         snprintf(n.text, sizeof n.text, "%s unet %dx%dx%d-%dx%d, %d prompts, %d levels", world->name, w->side, w->side,
                  w->channels, width, blocks, world->prompts, schedule->T);
@@ -74,8 +79,10 @@ static inline void image_net_mlp_print(FILE *f, const Net *net) {
 
 static inline void image_net_print(FILE *f, const ImageNet *n) {
     fprintf(f, "%s\n", n->text);
-    if (n->kind == NET_UNET) {
-        unet_print(f, &n->net);
+    if (n->kind == NET_UNET) { // the list is the same whoever runs it
+        UnetPlan *plan = unet_plan(&n->shape, n->tokens, n->prompts);
+        unet_plan_print(f, plan);
+        free(plan);
     } else {
         image_net_mlp_print(f, &n->net);
     }
