@@ -2,14 +2,16 @@
 #ifndef TILT_COMMAND_ALIGN_H
 #define TILT_COMMAND_ALIGN_H
 
-#include "../../ref/show/cli.h"
 #include "../feedback/image_score.h"
-#include "../model/image_open.h"
+#include "../model/picture_reward.h"
+#include "../model/train.h"
+#include "command.h"
 
-#define COMMAND_WEIGHTS "data/glyphs16_unet.safetensors"
-enum { COMMAND_FILES = 8, COMMAND_PROMPTS = 64 };
+enum { ALIGN_PROMPTS = 64 };
 
-static const char *const command_tastes[] = {"large", "red", "right", "low", NULL};
+// What the true reward of glyphs likes; from the second word on in the order of the features of glyph_reward.h.
+static const char *const align_tastes[] = {"auto", "large", "red", "right", "low", NULL};
+enum { TASTE_AUTO };
 
 // ---- the wishes of the user --------------------------------------------------------------------------------------
 
@@ -34,53 +36,55 @@ static inline AlignChoice align_choice_new(void) {
     o.pool = 32;
     o.samples = 96;
     o.micro = 64;
-    o.beta = 1;
-    o.tau = 1;
-    o.pg.iterations = 40;
+    o.beta = 0.2;
+    o.tau = 0.2;
+    o.pg.iterations = 100;
     o.pg.groups = 12;
     o.pg.rows = 4;
-    o.pg.rate = 3e-4;
+    o.pg.rate = 1e-4;
     o.dpo.steps = 300;
     o.dpo.batch = 32;
-    o.dpo.rate = 1e-4;
+    o.dpo.rate = 1e-5;
     o.dpo.beta = 0.5;
     return o;
 }
 
-#define ALIGN_OPTIONS(o) \
-    OPT_SEED(&(o).seed), OPT_QUICK(&(o).quick), OPT_OUT(&(o).out), \
-        OPT_CHOICE("on", &(o).on, executor_names(), "who runs the UNet"), \
-        OPT_STRING("weights", &(o).weights, "the trained UNet; its text names the world"), \
-        OPT_CHOICE("taste", &(o).taste, command_tastes, "what the true reward of glyphs likes"), \
-        OPT_DOUBLE("beta", &(o).beta, 1e-3, 1e3, "KL temperature, reward units per nat"), \
-        OPT_INT("each", &(o).each, 1, 1000, "the chain visits every so many of the trained levels"), \
-        OPT_INT("prompts", &(o).prompts, 1, COMMAND_PROMPTS, "how many prompts count"), \
+#define ALIGN_OPTIONS(o)                                                                                  \
+    OPT_SEED(&(o).seed), OPT_QUICK(&(o).quick), OPT_OUT(&(o).out),                                        \
+        OPT_CHOICE("on", &(o).on, executor_names(), "who runs the UNet"),                                 \
+        OPT_STRING("weights", &(o).weights, "the trained UNet; its text names the world"),                \
+        OPT_CHOICE("taste", &(o).taste, align_tastes,                                                     \
+                   "what the true reward of glyphs likes; auto: red, or large in grey"),                  \
+        OPT_DOUBLE("beta", &(o).beta, 1e-3, 1e3, "KL temperature, reward units per nat"),                 \
+        OPT_INT("each", &(o).each, 1, 1000, "the chain visits every so many of the trained levels"),      \
+        OPT_INT("prompts", &(o).prompts, 1, ALIGN_PROMPTS, "how many prompts count"),                     \
         OPT_INT("pool", &(o).pool, 2, 10000, "samples of the reference for each prompt, an even number"), \
-        OPT_INT("samples", &(o).samples, 2, 100000, "samples of a model that are scored"), \
+        OPT_INT("samples", &(o).samples, 2, 100000, "samples of a model that are scored"),                \
         OPT_INT("micro", &(o).micro, 1, 65536, "rows that go through the net together, for little memory")
 
 // ---- the scene: model, reference, prompts, chain -------------------------------------------------------------------
 
 typedef struct {
     ImageModel model;
+    int feature; // of the glyphs, which the true reward measures
     Net ref;
     Chain chain;
     GlyphReader reader;
-    int prompt[COMMAND_PROMPTS];
+    int prompt[ALIGN_PROMPTS];
     Alignment a;
     ReferencePool pool;
 } AlignScene;
 
 // Prompts that leave free what the taste is about: of glyphs the shape and the colour are named, for the taste `red` the
 // shape and the size; of other worlds, all prompts in turn.
-static inline void align_prompts(int *prompt, int n, const AnyWorld *w, int taste) {
+static inline void align_prompts(int *prompt, int n, const AnyWorld *w, int feature) {
     int i;
     for (i = 0; i < n; i++) {
         int is[GLYPH_ATTRIBUTES] = {-1, -1, -1, -1, -1};
         prompt[i] = i % w->world.prompts;
         if (w->format != NULL) {
             is[GLYPH_SHAPE] = i % GLYPH_SHAPES;
-            if (taste == GLYPH_REDNESS) {
+            if (feature == GLYPH_REDNESS) {
                 is[GLYPH_SIZE] = i / GLYPH_SHAPES % GLYPH_SIZES;
             } else if (w->format->channels == 3) {
                 is[GLYPH_COLOUR] = (i + i / GLYPH_SHAPES) % GLYPH_COLOURS;
@@ -97,16 +101,17 @@ static inline void align_scene(AlignScene *s, const AlignChoice *o) {
     AnyWorld *w = &s->model.world;
     image_model_open(&s->model, o->weights, on, o->each, o->file, o->files);
     if (w->format != NULL) {
+        s->feature = o->taste != TASTE_AUTO ? o->taste - 1 : w->channels == 3 ? GLYPH_REDNESS : GLYPH_COVERAGE;
         memset(w->taste.weight, 0, sizeof w->taste.weight);
-        w->taste.weight[o->taste] = 1;
+        w->taste.weight[s->feature] = 1;
         s->reader = glyph_reader_new(w->format);
-    } else if (o->taste != 0) {
-        DIE("--taste %s is about glyphs; the world %s has one reward of its own", command_tastes[o->taste],
+    } else if (o->taste != TASTE_AUTO) {
+        DIE("--taste %s is about glyphs; the world %s has one reward of its own", align_tastes[o->taste],
             w->world.name);
     }
     s->ref = image_model_net(&s->model, o->weights, on);
     s->chain = fitted_chain(&s->ref, &w->world, &s->model.schedule, o->quick ? FIT_ROWS / 4 : FIT_ROWS, o->seed);
-    align_prompts(s->prompt, o->prompts, w, o->taste);
+    align_prompts(s->prompt, o->prompts, w, s->feature);
     s->a.net = &s->model.net;
     s->a.ref = &s->ref;
     s->a.world = &w->world;
@@ -147,7 +152,7 @@ static inline int align_report(AlignScene *s, const AlignChoice *o, const char *
     before = image_score(x[0], &s->a, &s->ref, reader, o->samples);
     after = image_score(x[1], &s->a, &s->model.net, reader, o->samples);
     printf("world %s\nnet %s\non %s\ntaste %s\nbeta %g\n", w->world.name, s->model.text, executors[o->on].name,
-           w->format != NULL ? command_tastes[o->taste] : "of the world", o->beta);
+           w->format != NULL ? align_tastes[s->feature + 1] : "of the world", o->beta);
     printf("prompts %d\nsteps_of_the_chain %d\nsamples %d\n", o->prompts, s->chain.T, o->samples);
     image_score_print("before", &before);
     image_score_print("after", &after);
@@ -190,6 +195,7 @@ static inline void align_quick(AlignChoice *o) {
 static inline int command_pg(int argc, char **argv) {
     static AlignScene s;
     AlignChoice o = align_choice_new();
+    Net reward;
     Option options[] = {
         ALIGN_OPTIONS(o),
         OPT_INT("iterations", &o.pg.iterations, 0, 100000, "times chains are drawn and followed by one step"),
@@ -204,8 +210,19 @@ static inline int command_pg(int argc, char **argv) {
         align_quick(&o);
     }
     align_scene(&s, &o);
+    if (o.reward_model != NULL) {
+        char text[96];
+        reward = picture_reward_new(s.model.world.side, s.model.world.channels, 1);
+        picture_reward_text(text, &reward, s.a.world->name);
+        checkpoint_load(o.reward_model, text, &reward, NULL, NULL);
+        s.a.reward = &reward;
+    }
+    printf("told_by %s\n", o.reward_model != NULL ? o.reward_model : "the truth");
     image_align_pg(&s.a, &o.pg);
     align_report(&s, &o, "pg");
+    if (o.reward_model != NULL) {
+        net_free(&reward);
+    }
     align_scene_free(&s);
     return 0;
 }
@@ -229,9 +246,10 @@ static inline int command_dpo(int argc, char **argv) {
         align_quick(&o);
     }
     align_scene(&s, &o);
-    rater = rater_new(o.tau, o.seed, s.a.world->stream + 840);
+    rater = rater_new(o.tau, o.seed, s.a.world->stream + COMMAND_RATER);
     pairs = pairs_ask(&rater, s.pool.x, s.pool.r, s.pool.c, s.pool.n / 2, s.a.world->dim);
     printf("pairs %d\nbest_accuracy %.3f\n", pairs.n, pairs.best_accuracy);
+    o.dpo.beta /= o.tau; // the reward in logits of the rater is r / tau
     image_align_dpo(&s.a, &pairs, &o.dpo);
     align_report(&s, &o, "dpo");
     pairs_free(&pairs);

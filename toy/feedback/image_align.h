@@ -22,7 +22,7 @@ typedef struct {
     Net *reward;        // a learned reward of pictures, or NULL: the true one
     const Schedule *schedule;
     const Chain *chain;
-    const int *prompt; // prompts that count
+    const int *prompt;  // prompts that count
     int prompts, micro; // micro: rows that go through the network together
     double beta;        // KL temperature, reward units per nat
     uint64_t seed;
@@ -78,7 +78,7 @@ static inline void image_align_pg(const Alignment *a, const PgPlan *plan) {
     const Chain *chain = a->chain;
     int T = chain->T, dim = a->world->dim, n = plan->groups * plan->rows, it, i;
     size_t numbers = (size_t)n * (size_t)dim;
-    real *x0 = NEW(real, numbers), *path = NEW(real, numbers * (size_t)(T + 1)), *t = NEW(real, n *(size_t)T);
+    real *x0 = NEW(real, numbers), *path = NEW(real, numbers * (size_t)(T + 1)), *t = NEW(real, n * (size_t)T);
     real *eps = NEW(real, numbers * (size_t)T), *eps_ref = NEW(real, numbers * (size_t)T);
     int *c = NEW(int, n *(size_t)T);
     double *to_go = NEW(double, n);
