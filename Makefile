@@ -71,7 +71,7 @@ CHAPTER = $(firstword $(wildcard tutorial/ch$(NN)_*/ch$(NN).c))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run all flags $(NAMES) train_images chapters tests tests-float tests-double test ledger notebooks mutants \
-        claims bits san expect pictures debug one format clean table bench bench-tile bench-peers seeds
+        claims bits san expect pictures debug gdb-kernel cuda-plain one format clean table bench bench-tile bench-peers seeds
 
 # ---- programs ------------------------------------------------------------------------------------------------------------
 
@@ -92,6 +92,12 @@ $(BUILD)/train_images: toy/train_images.c $(HEADERS) $(STAMP)
 	$(COMPILE)
 train_images: $(BUILD)/train_images
 	@echo 'built $<; its options: $< --help'
+
+# The plain UNet for a GPU, as an object that a C99 program can be linked with (toy/model/unet_plain_gpu.h).
+ARCH ?= sm_80
+$(BUILD)/unet_plain.o: toy/model/unet_plain.cu $(HEADERS) $(STAMP)
+	nvcc -std=c++17 -O2 -fmad=false -arch=$(ARCH) -Xcompiler -Wall,-Wextra -c $< -o $@
+cuda-plain: $(BUILD)/unet_plain.o
 
 # Unit tests check identities of the bits: never contracted.  -O1 compiles them in half the time of -O3; that the level
 # changes no bit is what `make bits` shows.  clang wants -O2: at -O1 it warns about every simd loop that it leaves alone.
@@ -126,6 +132,7 @@ help: build/nvcc.txt
 	@echo '  make train_images build/train_images: pretrain a net on any world; survives kill -9, goes on with --resume'
 	@echo '  make test         all tests; the last line is "N passed, 0 failed"'
 	@echo '  make debug CH=1   build for gdb (-Og -g3) and print the line that starts it'
+	@echo '  make gdb-kernel   one thread of a GPU kernel, as C under gdb: prints the line that stops in it'
 	@echo '  make one CH=9     the chapter and its headers as one file, build/one/ch09.c'
 	@echo '  make ledger       build/ledger: every formula, its source and its checks'
 	@echo '  make table        write the formula table of CHAPTERS.md again'
@@ -179,6 +186,13 @@ debug:
 	@mkdir -p build/debug out
 	$(CC) -std=c99 $(WARN) -Og -g3 $(HAVE_EXACT) $(HAVE_FLOAT) $(CHAPTER) -o build/debug/ch$(NN) -lm
 	@echo 'gdb $(if $(wildcard ref/show/tilt.gdb),-x ref/show/tilt.gdb )--args build/debug/ch$(NN) --quick'
+
+# One thread of a GPU kernel in gdb, on this machine: the same source, with a loop for the launch.
+gdb-kernel:
+	@mkdir -p build/debug
+	$(CC) -std=c99 $(WARN) -O0 -g3 $(HAVE_EXACT) $(HAVE_FLOAT) ref/cuda/gdb_kernel.c -o build/debug/gdb_kernel -lm
+	@build/debug/gdb_kernel >build/debug/gdb_kernel.txt && sed '$$d' build/debug/gdb_kernel.txt
+	@echo "gdb -ex 'break plain_conv_thread if $$(sed -n '$$s/ / == /p' build/debug/gdb_kernel.txt)' -ex run build/debug/gdb_kernel"
 
 # Every local header once, at its first #include, in the order a compiler would meet it.
 define AMALGAMATE

@@ -85,7 +85,7 @@ int main(int argc, char **argv) {
     int runs = bench_runs(argc, argv), nets = argc > 2 ? atoi(argv[2]) : 4;
     double peak = bench_peak(bench_threads());
     for (int k = 0; k < nets && k < 4; k++) {
-        UnetShape shape = {0, 0, 32, 3, {1, 2, 2, 0}, 0, 8, 128, 1, 0};
+        UnetShape shape = {0, 0, 32, 3, {1, 2, 2, 0}, 0, 8, 128, 1, 0, 0, 0};
         shape.side = net[k].side;
         shape.channels = net[k].channels;
         shape.blocks = net[k].blocks;

@@ -1,8 +1,10 @@
 // dump_unet.c: one forward and backward pass of a UNet as .npy files, for tests/peers/same.py to repeat in PyTorch.
-//     dump_unet.double DIR SIDE CHANNELS BLOCKS BATCH
+//     dump_unet.double DIR SIDE CHANNELS BLOCKS BATCH        the usual UNet of width 32
+//     dump_unet.double DIR SIDE CHANNELS NAME BATCH          the UNet of ddpm_unet.h with this name
 // Writes p, g (parameters and gradients), x, dy, y, dx (BATCH x SIDE x SIDE x CHANNELS), t (BATCH), alpha and sigma (of
 // the rows), and layers.txt: name, kind, side of the kernel, channels in and out, places of weights and bias.
 #include "../ref/file/npy.h"
+#include "../toy/model/ddpm_unet.h"
 #include "../toy/model/unet.h"
 
 enum { LEVELS = 1000 };
@@ -34,18 +36,23 @@ static void layers(const char *dir, const UnetPlan *u) {
 }
 
 int main(int argc, char **argv) {
-    UnetShape shape = {0, 0, 32, 3, {1, 2, 2, 0}, 0, 8, 128, 1, 0};
+    UnetShape shape = {0, 0, 32, 3, {1, 2, 2, 0}, 0, 8, 128, 1, 0, 0, 0};
     Schedule schedule = schedule_linear(LEVELS, 1e-4, 0.02);
     const UnetPlan *plan;
     Net net;
     size_t rows, numbers, i;
     if (argc != 6) {
-        fprintf(stderr, "dump_unet DIR SIDE CHANNELS BLOCKS BATCH\n");
+        fprintf(stderr, "dump_unet DIR SIDE CHANNELS BLOCKS|NAME BATCH\n");
         return 2;
     }
     shape.side = atoi(argv[2]);
     shape.channels = atoi(argv[3]);
     shape.blocks = atoi(argv[4]);
+    for (int k = 0; ddpm_unet_names[k] != NULL; k++) {
+        if (strcmp(argv[4], ddpm_unet_names[k]) == 0) {
+            shape = ddpm_unet_named(k, shape.side, shape.channels);
+        }
+    }
     rows = (size_t)atoi(argv[5]);
     net = unet_new(&shape, NULL, 0, &schedule, 1);
     plan = ((const Unet *)net.self)->plan;

@@ -1,15 +1,16 @@
 // test_unet.c: the UNet against a walk through its list with the plain loops and memory to spare, its gradients against
 // finite differences, and that neither the batch, the memory plan nor what ran before changes a bit.
 #include "../ref/core/conv_naive.h"
+#include "../toy/model/ddpm_unet.h"
 #include "../toy/model/nonfinite_unet.h"
 #include "harness.h"
 
 static const char *const word_names[] = {"red", "blue", "dot", "bar"};
 static const int word_list[] = {0, 2, 0, 3, 1, 2, 1, -1, -1, 3}; // five prompts of up to two words
 static const Tokens words = {4, word_names, 5, 2, word_list};
-static const UnetShape small = {8, 3, 16, 2, {1, 2, 0, 0}, 1, 8, 12, 1, 0};
+static const UnetShape small = {8, 3, 16, 2, {1, 2, 0, 0}, 1, 8, 12, 1, 0, 0, 0};
 
-static const UnetShape narrow = {8, 3, 8, 2, {1, 1, 0, 0}, 1, 4, 6, 1, 0};
+static const UnetShape narrow = {8, 3, 8, 2, {1, 1, 0, 0}, 1, 4, 6, 1, 0, 0, 0};
 
 enum { T = 20, MOST = 9 };
 
@@ -95,7 +96,12 @@ static void plain_forward(real *eps, const Case *u, int row) {
         real *to = act[op->out], *in = op->in >= 0 ? act[op->in] : NULL;
         int C = x->C;
         if (op->kind == UNET_TIME) {
-            time_embedding(to, 1000.0 * k / T, UNET_WAVES);
+            for (int j = 0, half = C / 2; j < half; j++) {
+                int ddpm = plan->shape.ddpm;
+                double f = pow(10000, -(double)j / (ddpm ? half - 1 : half)), at = ddpm ? k : 1000.0 * k / T;
+                to[j] = (real)sin(at * f);
+                to[half + j] = (real)cos(at * f);
+            }
         } else if (op->kind == UNET_PROMPT) {
             for (int j = 0; j < C; j++) {
                 int c = u->c[row];
@@ -262,7 +268,7 @@ static void test_sizes(void) {
     } want[4] = {
         {16, 1, 1, 793697, 90.3}, {16, 1, 2, 1270529, 145.8}, {32, 3, 1, 794851, 363.9}, {32, 3, 2, 1271683, 585.7}};
     for (int i = 0; i < 4; i++) {
-        UnetShape shape = {0, 0, 32, 3, {1, 2, 2, 0}, 0, 8, 128, 1, 0};
+        UnetShape shape = {0, 0, 32, 3, {1, 2, 2, 0}, 0, 8, 128, 1, 0, 0, 0};
         UnetPlan *u;
         shape.side = want[i].side;
         shape.channels = want[i].channels;
@@ -295,13 +301,15 @@ static void test_first_bad(void) {
 }
 
 int main(void) {
-    UnetShape direct = small, deep = {8, 1, 8, 3, {1, 2, 1, 0}, 2, 4, 6, 0, 0},
-              flat = {5, 2, 8, 1, {1, 0, 0, 0}, 1, 4, 4, 1, 0};
+    UnetShape direct = small, ddpm = ddpm_unet_named(DDPM_TINY, 8, 3),
+              deep = {8, 1, 8, 3, {1, 2, 1, 0}, 2, 4, 6, 0, 0, 0, 0},
+              flat = {5, 2, 8, 1, {1, 0, 0, 0}, 1, 4, 4, 1, 0, 0, 0};
     direct.direct = 1;
     test_walk(small, 1, "words");
     test_walk(small, 0, "numbers");
     test_walk(direct, 1, "direct");
     test_walk(deep, 0, "three levels");
+    test_walk(ddpm, 1, "ddpm");
     test_bits();
     test_start();
     test_sizes();
@@ -311,6 +319,7 @@ int main(void) {
         test_gradients(direct, 0, 1, 0, "direct");
         test_gradients(deep, 0, 9, 0, "three levels, two blocks");
         test_gradients(flat, 1, 2, 1, "5x5, one level");
+        test_gradients(ddpm, 1, 2, 0, "ddpm");
     }
     return report("test_unet");
 }

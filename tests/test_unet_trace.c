@@ -9,7 +9,7 @@
 static const char *const word_names[] = {"red", "blue", "dot", "bar"};
 static const int word_list[] = {0, 2, 0, 3, 1, 2, 1, -1, -1, 3}; // five prompts of up to two words
 static const Tokens words = {4, word_names, 5, 2, word_list};
-static const UnetShape shape = {8, 3, 16, 2, {1, 2, 0, 0}, 1, 8, 12, 1, 0};
+static const UnetShape shape = {8, 3, 16, 2, {1, 2, 0, 0}, 1, 8, 12, 1, 0, 0, 0};
 
 enum { T = 20, LEVEL = 9, PROMPT = 1, DIM = 8 * 8 * 3 };
 
@@ -185,7 +185,7 @@ static void refused(const char *text, const Net *net) {
 
 static void test_open(void) {
     static GlyphUnet g;
-    UnetShape s = {12, 1, 8, 3, {1, 2, 2, 2}, 1, 8, 128, 1, 0};
+    UnetShape s = {12, 1, 8, 3, {1, 2, 2, 2}, 1, 8, 128, 1, 0, 0, 0};
     Schedule schedule = schedule_logsnr(6, 2.5, -4);
     Tokens v = glyph_tokens(glyph_format(12));
     Net net = unet_new(&s, &v, v.prompts, &schedule, 4);

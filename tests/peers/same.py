@@ -1,6 +1,7 @@
-"""same.py: is our UNet the network of unet.py?  Our weights, the same input, both in double precision.
+"""same.py: is our UNet the network of unet.py, or of ddpm.py?  Our weights, the same input, both in double precision.
 
     build/tests/dump_unet.double DIR 16 1 1 3 && python3 tests/peers/same.py DIR 16 1 1
+    build/tests/dump_unet.double DIR 8 3 tiny 3 && python3 tests/peers/same.py DIR 8 3 tiny
 
 Compares the prediction, the gradient of every parameter and of the input; ends with exit 1 when one differs.
 """
@@ -9,6 +10,7 @@ import sys
 import numpy
 import torch
 
+import ddpm
 import unet
 
 LIMIT = 1e-9  # of the largest number; Winograd's sums differ from PyTorch's by about 1e-14
@@ -33,30 +35,35 @@ def module_of(net, name, blocks, levels=3):
 
 
 def main():
-    folder, (side, channels, blocks) = sys.argv[1], map(int, sys.argv[2:5])
+    folder, (side, channels), which = sys.argv[1], map(int, sys.argv[2:4]), sys.argv[4]
     torch.set_default_dtype(torch.float64)
     ours = {name: torch.from_numpy(numpy.load(f"{folder}/{name}.npy").astype("f8"))
             for name in "p g x dy y dx t alpha sigma".split()}
     p, g, rows = ours["p"][0], ours["g"][0], len(ours["t"])
-    net = unet.UNet(channels, blocks)
+    if which in ddpm.NETS:
+        net = ddpm.UNet(which, channels)
+        module = net.layer
+    else:
+        net = unet.UNet(channels, int(which))
+        module = lambda name: module_of(net, name, int(which))
     places, used = [], 0
     with open(f"{folder}/layers.txt", encoding="ascii") as lines:
         for line in lines:
             name, kind, *numbers = line.split()
             k, inside, outside, w, b = map(int, numbers)
-            module, size = module_of(net, name, blocks), k * k * inside * outside if kind == "conv" else inside
+            twin, size = module(name), k * k * inside * outside if kind == "conv" else inside
             bias = outside if kind == "conv" else inside
 
-            def weight_of(flat, kind=kind, k=k, inside=inside, outside=outside, w=w, size=size, like=module.weight):
+            def weight_of(flat, kind=kind, k=k, inside=inside, outside=outside, w=w, size=size, like=twin.weight):
                 part = flat[w:w + size]
                 if kind == "conv":  # ours: kernel row, kernel column, in, out
                     part = part.view(k, k, inside, outside).permute(3, 2, 0, 1)
                 return part.reshape(like.shape)
 
             with torch.no_grad():
-                module.weight.copy_(weight_of(p))
-                module.bias.copy_(p[b:b + bias])
-            places.append((name, module, weight_of, slice(b, b + bias)))
+                twin.weight.copy_(weight_of(p))
+                twin.bias.copy_(p[b:b + bias])
+            places.append((name, twin, weight_of, slice(b, b + bias)))
             used += size + bias
     parameters = sum(q.numel() for q in net.parameters())
     picture = lambda v: v.view(rows, side, side, channels).permute(0, 3, 1, 2)
@@ -69,16 +76,17 @@ def main():
         return ((mine - theirs).abs().max() / theirs.abs().max()).item()
 
     worst = {"prediction": miss(picture(ours["y"]), y.detach()), "input gradient": miss(picture(ours["dx"]), x.grad)}
-    for name, module, weight_of, bias in places:
-        worst[f"gradient of {name}.weight"] = miss(weight_of(g), module.weight.grad)
-        worst[f"gradient of {name}.bias"] = miss(g[bias], module.bias.grad)
+    for name, twin, weight_of, bias in places:
+        worst[f"gradient of {name}.weight"] = miss(weight_of(g), twin.weight.grad)
+        worst[f"gradient of {name}.bias"] = miss(g[bias], twin.bias.grad)
     bad = {what: error for what, error in worst.items() if not error < LIMIT}
     for what, error in bad.items():
         print(f"same.py: {what} differs by {error:.2g} of its largest number")
     if used != parameters:
         print(f"same.py: our list has {used} parameters, the twin {parameters}")
     largest = max(worst, key=worst.get)
-    print(f"unet {side}x{side}x{channels}, {blocks} blocks: {parameters} parameters, {len(worst)} comparisons, "
+    kind = which if which in ddpm.NETS else f"{which} blocks"
+    print(f"unet {side}x{side}x{channels}, {kind}: {parameters} parameters, {len(worst)} comparisons, "
           f"the largest difference {worst[largest]:.1g} ({largest})")
     return 1 if bad or used != parameters else 0
 

@@ -28,7 +28,7 @@ static inline Schedule image_schedule_thinned(const Schedule *all, int each) {
 
 // width: channels of the first level.  As many levels as halve the side to 3..7, three at most.
 static inline UnetShape image_unet_shape(int side, int channels, int width, int blocks) {
-    UnetShape s = {0, 0, 0, 1, {1, 2, 2, 2}, 0, 8, 128, 1, 0};
+    UnetShape s = {0, 0, 0, 1, {1, 2, 2, 2}, 0, 8, 128, 1, 0, 0, 0};
     s.side = side;
     s.channels = channels;
     s.width = width;

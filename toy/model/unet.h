@@ -115,10 +115,7 @@ static inline void unet_inputs(Unet *m, const Net *net, const real *x, const rea
         unet_step(m, t[i]);
         m->t[i] = t[i];
         m->c[i] = c != NULL ? c[i] : -1;
-        if (m->c[i] < -1 || m->c[i] >= m->plan->prompts) {
-            DIE("unet: prompt %d of %d; prompts are 0..%d, -1 is the null prompt", m->c[i], m->plan->prompts,
-                m->plan->prompts - 1);
-        }
+        unet_prompt_check(m->c[i], m->plan->prompts);
     }
     m->rows = n;
     m->piece = unet_piece(n);
@@ -264,19 +261,14 @@ static inline void unet_init(UnetPlan *u, real *p, uint64_t seed) {
 static inline Net unet_new(const UnetShape *shape, const Tokens *tokens, int prompts, const Schedule *schedule,
                            uint64_t seed) {
     Unet *m = NEW(Unet, 1);
-    int dim = shape->side * shape->side * shape->channels, k;
+    int dim = shape->side * shape->side * shape->channels;
     Net net;
     m->plan = unet_plan(shape, tokens, prompts);
     m->steps = schedule->T;
     m->alpha = NEW(real, (size_t)m->steps);
     m->sigma = NEW(real, (size_t)m->steps);
-    m->times = NEW(real, (size_t)m->steps * UNET_WAVES);
-    for (k = 0; k < m->steps; k++) {
-        double abar = schedule_abar(schedule, k);
-        m->alpha[k] = (real)sqrt(abar);
-        m->sigma[k] = (real)sqrt(1.0 - abar);
-        time_embedding(m->times + (size_t)k * UNET_WAVES, 1000.0 * k / m->steps, UNET_WAVES);
-    }
+    m->times = NEW(real, size_mul((size_t)m->steps, (size_t)unet_waves(shape)));
+    unet_clock(m->alpha, m->sigma, m->times, shape, schedule);
     m->store = NEW(real, m->plan->store);
     m->scratch_size = unet_scratch(m->plan);
     m->scratch = NEW(real, UNET_LANES * m->scratch_size);

@@ -25,6 +25,8 @@ typedef struct {
     int time;              // width of the embedding of time and prompt
     int attention;         // 1: self-attention in the middle
     int direct;            // 1: no Winograd, every convolution by its definition (conv.h)
+    int attend;            // bit l: self-attention after every residual block of level l too
+    int ddpm;              // 1: skips, blocks and time waves of the published network, see unet_list
 } UnetShape;
 
 typedef enum {
@@ -194,8 +196,13 @@ static inline int unet_attention(UnetPlan *u, const char *where, int x) {
     return unet_conv(u, where, "project", out, -1, C, 1, 1, x, -1);
 }
 
+// How many numbers tell the net its time.
+static inline int unet_waves(const UnetShape *s) {
+    return s->ddpm ? s->width : UNET_WAVES;
+}
+
 static inline int unet_embedding(UnetPlan *u) {
-    int waves = unet_buf(u, 1, 1, UNET_WAVES, 0), z;
+    int waves = unet_buf(u, 1, 1, unet_waves(&u->shape), 0), z;
     UnetOp *op;
     unet_op(u, UNET_TIME, "time", "waves", -1, waves);
     u->waves = waves;
@@ -215,6 +222,10 @@ static inline void unet_check(const UnetShape *s, int prompts) {
             "1..%d, blocks 1..4, side 1..256",
             s->side, s->channels, s->width, s->levels, s->blocks, s->groups, s->time, UNET_LEVELS);
     }
+    if (s->ddpm && (s->width < 4 || s->width % 2 != 0)) {
+        DIE("unet: width %d gives as many time waves, half sines and half cosines; use an even width of 4 or more",
+            s->width);
+    }
     for (l = 0; l < s->levels; l++) {
         if (s->mult[l] < 1 || s->mult[l] > 16 || s->width * s->mult[l] % s->groups != 0) {
             DIE("unet: level %d has %d x %d channels for %d groups; groups must divide them", l, s->width, s->mult[l],
@@ -227,34 +238,55 @@ static inline void unet_check(const UnetShape *s, int prompts) {
     }
 }
 
+// Residual block r of level l, and attention where the level has it.
+static inline int unet_block(UnetPlan *u, const char *way, int l, int r, int x, int embedding) {
+    char where[UNET_NAME];
+    snprintf(where, sizeof where, "%s%d.%d", way, l, r);
+    x = unet_resblock(u, where, x, embedding, u->shape.width * u->shape.mult[l]);
+    if ((u->shape.attend >> l & 1) == 0) {
+        return x;
+    }
+    snprintf(where, sizeof where, "%s%d.%d.attn", way, l, r);
+    return unet_attention(u, where, x);
+}
+
+// The image on its way down, through the middle, and up again.  What is kept for the way up (skip), and taken from
+// there in the other order:
+//   ddpm = 0: the result of every residual block; so there are as many blocks on the way up
+//   ddpm = 1: also that of the first convolution and of every halving; so a level has one block more on the way up
 static inline void unet_list(UnetPlan *u) {
     const UnetShape *s = &u->shape;
-    int skip[UNET_LEVELS * 4], skips = 0, e = unet_embedding(u), h, l, r;
+    int skip[UNET_LEVELS * 5], skips = 0, e = unet_embedding(u), h, l, r;
     char where[UNET_NAME];
     u->image = unet_buf(u, s->side, s->side, s->channels, 0);
     u->bordered = h = unet_simple(u, UNET_PAD, "in", "pad", u->image, 1, 1);
     h = unet_conv(u, "in", "conv", h, -1, s->width * s->mult[0], 3, 1, -1, -1);
+    if (s->ddpm) {
+        skip[skips++] = h;
+    }
     for (l = 0; l < s->levels; l++) {
         for (r = 0; r < s->blocks; r++) {
-            snprintf(where, sizeof where, "down%d.%d", l, r);
-            skip[skips++] = h = unet_resblock(u, where, h, e, s->width * s->mult[l]);
+            skip[skips++] = h = unet_block(u, "down", l, r, h, e);
         }
         if (l + 1 < s->levels) {
             snprintf(where, sizeof where, "down%d", l);
             h = unet_simple(u, UNET_PAD, where, "pad", h, 1, 1);
             h = unet_conv(u, where, "halve", h, -1, s->width * s->mult[l], 3, 2, -1, -1);
+            if (s->ddpm) {
+                skip[skips++] = h;
+            }
         }
     }
     h = unet_resblock(u, "mid.0", h, e, u->buf[h].C);
     h = s->attention ? unet_attention(u, "mid.attn", h) : h;
     h = unet_resblock(u, "mid.1", h, e, u->buf[h].C);
     for (l = s->levels - 1; l >= 0; l--) {
-        for (r = 0; r < s->blocks; r++) {
+        for (r = 0; r < s->blocks + (s->ddpm ? 1 : 0); r++) {
             UnetBuf a = u->buf[h], b = u->buf[skip[--skips]];
             int both = unet_buf(u, a.H, a.W, a.C + b.C, 0);
             snprintf(where, sizeof where, "up%d.%d", l, r);
             unet_op(u, UNET_CONCAT, where, "concat", h, both)->other = skip[skips];
-            h = unet_resblock(u, where, both, e, s->width * s->mult[l]);
+            h = unet_block(u, "up", l, r, both, e);
         }
         if (l > 0) {
             snprintf(where, sizeof where, "up%d", l);

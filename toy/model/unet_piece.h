@@ -9,7 +9,7 @@
 #include "../../ref/core/layers.h"
 #include "../../ref/core/net.h"
 #include "../../ref/core/resample.h"
-#include "../../ref/formula/schedule.h"
+#include "unet_inputs.h"
 #include "unet_plan.h"
 
 enum { UNET_LANES = 8, UNET_PIECE = 8 }; // gradient buffers; images of a piece at most
@@ -17,7 +17,7 @@ enum { UNET_LANES = 8, UNET_PIECE = 8 }; // gradient buffers; images of a piece 
 typedef struct {
     UnetPlan *plan;
     int steps;                   // T of the schedule
-    real *alpha, *sigma, *times; // T, T, T x UNET_WAVES
+    real *alpha, *sigma, *times; // T, T, T x unet_waves: see unet_inputs.h
     real *store;                 // packed weights, see the plan
     unsigned packed, turned;     // stamps of the parameters that were packed, forward and turned
     // What the last forward kept, for a backward with the same inputs and parameters.
@@ -83,21 +83,17 @@ static inline ConvShape piece_conv(const Piece *q, const UnetOp *op) {
 }
 
 static inline int unet_step(const Unet *m, real t) {
-    int k = (int)((double)t + 0.5);
-    if (!(t >= 0) || k >= m->steps) {
-        DIE("unet: timestep %g outside 0..%d; pass the index of the schedule the net was made with", (double)t,
-            m->steps - 1);
-    }
-    return k;
+    return unet_level(t, m->steps);
 }
 
 // ---- forward -----------------------------------------------------------------------------------------------------
 
 static inline void piece_time(const Piece *q, real *waves) {
+    size_t width = (size_t)unet_waves(&q->m->plan->shape);
     int i;
     for (i = 0; i < q->n; i++) {
-        memcpy(waves + (size_t)i * UNET_WAVES,
-               q->m->times + (size_t)unet_step(q->m, q->m->t[q->first + i]) * UNET_WAVES, UNET_WAVES * sizeof(real));
+        memcpy(waves + (size_t)i * width, q->m->times + (size_t)unet_step(q->m, q->m->t[q->first + i]) * width,
+               width * sizeof(real));
     }
 }
 
