@@ -95,16 +95,18 @@ static inline void speed_rows_free(SpeedTrial *b) {
 static inline int command_bench(int argc, char **argv) {
     static AnyWorld w;
     uint64_t seed = 1;
-    int quick = 0, on = 0, world = 2, width = 16, blocks = 1, steps = 16, runs = 9, i, n;
+    int quick = 0, on = 0, world = 2, net = 0, width = 16, blocks = 1, steps = 16, runs = 9, i, n;
     int trains[COMMAND_BATCHES], samples[COMMAND_BATCHES];
     const char *out = "out", *train_text = "16,64", *sample_text = "1,8,16,128";
     static const char *const worlds[] = {"glyphs12", "glyphs16", "glyphs32", NULL};
+    static const char *const nets[] = {"unet", "ddpm", NULL};
     Option options[] = {
         OPT_SEED(&seed),
         OPT_QUICK(&quick),
         OPT_OUT(&out),
         OPT_CHOICE("on", &on, executor_names(), "who runs the UNet"),
         OPT_CHOICE("world", &world, worlds, "pictures of this size"),
+        OPT_CHOICE("net", &net, nets, "the small UNet, or the published one (width 128 is the paper's)"),
         OPT_INT("width", &width, 8, 1024, "channels of the UNet's first level"),
         OPT_INT("blocks", &blocks, 1, 8, "residual blocks a level"),
         OPT_INT("steps", &steps, 1, 1000, "steps of a sample, and levels of the schedule"),
@@ -129,15 +131,15 @@ static inline int command_bench(int argc, char **argv) {
     }
     memset(&b, 0, sizeof b);
     schedule = image_schedule(steps);
-    shape = image_unet_shape(w.side, w.channels, width, blocks);
+    shape = image_net_shape(NET_UNET + net, w.side, w.channels, width, blocks);
     plan = unet_plan(&shape, w.tokens, w.world.prompts);
     flop = plan->flops;
     b.net = executors[on].make(&shape, w.tokens, w.world.prompts, &schedule, seed);
     b.adam = adam_new(&b.net, 1e-4);
     b.chain = chain_ddim(&schedule);
     peak = quick || on != EXECUTOR_CPU ? 0 : bench_peak(bench_threads());
-    snprintf(text, sizeof text, "unet %dx%dx%d-%dx%d, %zu parameters, %.4g MFLOP", w.side, w.side, w.channels, width,
-             blocks, b.net.np, flop * 1e-6);
+    snprintf(text, sizeof text, "%s %dx%dx%d-%dx%d, %zu parameters, %.4g MFLOP", nets[net], w.side, w.side, w.channels,
+             width, shape.blocks, b.net.np, flop * 1e-6);
     n = speed_batches(trains, "train", train_text);
     for (i = 0; i < n; i++) {
         speed_rows(&b, trains[i], w.world.prompts, steps);

@@ -143,11 +143,13 @@ static inline int command_check(int argc, char **argv) {
     printf("on %s\nagainst %s\ntolerance %g\n", executors[on].name,
            on == EXECUTOR_CPU ? "the CPU without Winograd" : "the CPU", tolerance);
     wrong = check_network("trained", &m.shape, &m.world, &m.schedule, &executors[on], m.net.p, tolerance, seed);
-    if (!quick) { // a net of the size that a GPU is for, with random parameters
+    if (!quick) { // larger pictures, random parameters; the second has the wiring of the published network
         any_world_open(&large, WORLD_GLYPHS32, NULL, 0);
         schedule = image_schedule(16);
-        shape = image_unet_shape(large.side, large.channels, 32, 2);
+        shape = image_unet_shape(large.side, large.channels, 16, 2);
         wrong |= check_network("random", &shape, &large, &schedule, &executors[on], NULL, tolerance, seed);
+        shape = ddpm_unet_shape(large.side, large.channels, 32);
+        wrong |= check_network("ddpm", &shape, &large, &schedule, &executors[on], NULL, tolerance, seed);
         schedule_free(&schedule);
         any_world_free(&large);
     }

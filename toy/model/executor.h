@@ -6,6 +6,11 @@
 #define TILT_EXECUTOR_H
 
 #include "nonfinite_unet.h"
+#ifdef TILT_CUDA // compiled for a machine with a GPU, and linked with the objects that nvcc made
+#include "unet_plain_gpu.h"
+#else
+#include "unet_plain.h"
+#endif
 
 // Makes the Net; the first parameters must be those of unet_new with the same seed, number by number.
 typedef Net (*UnetMake)(const UnetShape *shape, const Tokens *tokens, int prompts, const Schedule *schedule,
@@ -20,7 +25,12 @@ typedef struct {
 
 static const Executor executors[] = {
     {"cpu", unet_new, unet_blame, 1e-4},
-    // further executors stand here, one row each; one that is linked in only sometimes stands between #ifdef and #endif
+#ifdef TILT_CUDA
+    {"plain", unet_plain_gpu, NULL, 1e-4},
+#else
+    {"plain", unet_plain_new, NULL, 1e-4}, // the kernels as loops on this machine
+#endif
+    // further executors stand here, one row each; what only a GPU can run stands between the #ifdef lines
 };
 enum { EXECUTORS = sizeof executors / sizeof executors[0], EXECUTOR_CPU = 0 };
 

@@ -7,11 +7,13 @@
 
 #include "image_usual.h"
 #include "../world/any_world.h"
+#include "ddpm_unet.h"
 #include "executor.h"
 #include "nonfinite_mlp.h"
 
-enum { NET_AUTO, NET_MLP, NET_UNET };
-static const char *const image_net_names[] = {"auto", "mlp", "unet", NULL}; // auto: what suits the world
+enum { NET_AUTO, NET_MLP, NET_UNET, NET_DDPM };
+// auto: what suits the world; unet: the small one of image_usual.h; ddpm: the published one of ddpm_unet.h.
+static const char *const image_net_names[] = {"auto", "mlp", "unet", "ddpm", NULL};
 
 typedef struct {
     int kind;
@@ -23,6 +25,11 @@ typedef struct {
     int prompts;
 } ImageNet;
 
+// The shape of a UNet; the published one has two blocks a level, whatever `blocks` says.
+static inline UnetShape image_net_shape(int kind, int side, int channels, int width, int blocks) {
+    return kind == NET_DDPM ? ddpm_unet_shape(side, channels, width) : image_unet_shape(side, channels, width, blocks);
+}
+
 // width: units of a hidden layer (Mlp) or channels of the first level (UNet); blocks: hidden layers or residual blocks.
 // on: who runs a UNet (executor.h); an Mlp has one way to run.
 static inline ImageNet image_net_new_on(const Executor *on, int kind, const AnyWorld *w, int width, int blocks,
@@ -33,16 +40,17 @@ static inline ImageNet image_net_new_on(const Executor *on, int kind, const AnyW
     n.kind = kind;
     n.tokens = w->tokens;
     n.prompts = world->prompts;
-    if (kind == NET_UNET) {
+    if (kind == NET_UNET || kind == NET_DDPM) {
         if (w->side == 0) {
             DIE("the world %s has points and no pictures, so a UNet has nothing to convolve; use --net mlp",
                 world->name);
         }
-        n.shape = image_unet_shape(w->side, w->channels, width, blocks);
+        n.shape = image_net_shape(kind, w->side, w->channels, width, blocks);
         n.net = on->make(&n.shape, w->tokens, world->prompts, schedule, seed);
         n.first_bad = on->first_bad;
-        snprintf(n.text, sizeof n.text, "%s unet %dx%dx%d-%dx%d, %d prompts, %d levels", world->name, w->side, w->side,
-                 w->channels, width, blocks, world->prompts, schedule->T);
+        snprintf(n.text, sizeof n.text, "%s %s %dx%dx%d-%dx%d, %d prompts, %d levels", world->name,
+                 image_net_names[kind], w->side, w->side, w->channels, width, n.shape.blocks, world->prompts,
+                 schedule->T);
         return n;
     }
     n.net = mlp_new(world->dim, world->dim, width, blocks, world->prompts, schedule, seed);
@@ -79,7 +87,7 @@ static inline void image_net_mlp_print(FILE *f, const Net *net) {
 
 static inline void image_net_print(FILE *f, const ImageNet *n) {
     fprintf(f, "%s\n", n->text);
-    if (n->kind == NET_UNET) { // the list is the same whoever runs it
+    if (n->kind != NET_MLP) { // the list is the same whoever runs it
         UnetPlan *plan = unet_plan(&n->shape, n->tokens, n->prompts);
         unet_plan_print(f, plan);
         free(plan);

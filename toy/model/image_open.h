@@ -44,15 +44,16 @@ static inline Net image_model_net(const ImageModel *m, const char *path, const E
 static inline void image_model_open(ImageModel *m, const char *path, const Executor *on, int each,
                                     const char *const *file, int files) {
     int side, high, channels, width, blocks, prompts, levels;
-    char name[21];
+    char name[21], kind[8];
     Schedule all;
     StFile f;
     fclose(open_or_die(path, "rb", "Give --weights a file that `unet_cuda pretrain` or `train_images` made."));
     f = st_open(path);
     snprintf(m->text, sizeof m->text, "%s", st_text_or_die(&f, "model"));
     st_close(&f);
-    if (sscanf(m->text, "%20s unet %dx%dx%d-%dx%d, %d prompts, %d levels", name, &side, &high, &channels, &width,
-               &blocks, &prompts, &levels) != 8) {
+    if (sscanf(m->text, "%20s %7s %dx%dx%d-%dx%d, %d prompts, %d levels", name, kind, &side, &high, &channels, &width,
+               &blocks, &prompts, &levels) != 9 ||
+        (strcmp(kind, "unet") != 0 && strcmp(kind, "ddpm") != 0)) {
         DIE("'%s' holds '%.80s', not a UNet of a world of pictures; train one with `unet_cuda pretrain`", path,
             m->text);
     }
@@ -65,7 +66,7 @@ static inline void image_model_open(ImageModel *m, const char *path, const Execu
     all = image_schedule(levels);
     m->schedule = image_schedule_thinned(&all, each);
     schedule_free(&all);
-    m->shape = image_unet_shape(side, channels, width, blocks);
+    m->shape = image_net_shape(strcmp(kind, "ddpm") == 0 ? NET_DDPM : NET_UNET, side, channels, width, blocks);
     m->net = image_model_net(m, path, on);
 }
 

@@ -72,7 +72,10 @@ static inline TrainChoice train_choice(int argc, char **argv, const char *about,
     }
     d = &world_defaults[o.world];
     o.net = o.net != NET_AUTO ? o.net : d->unet ? NET_UNET : NET_MLP;
-    unet = o.net == NET_UNET;
+    unet = o.net != NET_MLP;
+    if (o.net == NET_DDPM && o.width == 0) {
+        o.width = o.quick ? 32 : 128;
+    }
     o.width = o.width > 0 ? o.width : o.quick ? (unet ? 8 : 16) : unet == d->unet ? d->width : unet ? 32 : 256;
     o.blocks = o.blocks > 0 ? o.blocks : unet == d->unet ? d->blocks : unet ? 1 : 3;
     o.levels = o.levels > 0 ? o.levels : o.quick && unet ? 4 : d->levels;

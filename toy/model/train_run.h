@@ -88,7 +88,7 @@ static inline int train_run(ImageNet *n, const AnyWorld *w, const Schedule *sche
                      o->rate,
                      0.1,
                      o->steps > 2000 ? 1 - 20.0 / o->steps : 0.99,
-                     o->net == NET_UNET ? 2 : 1};
+                     o->net != NET_MLP ? 2 : 1};
     Training run = training_new(&n->net, &w->world, schedule, recipe, o->seed);
     TrainFiles f = train_files_of(o);
     Progress bar = progress_start(w->world.name, "loss", o->steps);
