@@ -6,8 +6,8 @@
 #include "../../ref/show/cli.h"
 #include "../model/image_open.h"
 
-#define COMMAND_WEIGHTS "data/glyphs16_unet.safetensors" // what is used when nobody names a file
-enum { COMMAND_FILES = 8 };                              // data files of the user at most
-enum { COMMAND_SAMPLES = 840, COMMAND_RATER, COMMAND_FIT, COMMAND_CHECK = 845 }; // streams, added to the world's own
+#define COMMAND_WEIGHTS "data/glyphs16_unet.safetensors"    // what is used when nobody names a file
+enum { COMMAND_FILES = 8 };                                 // data files of the user at most
+enum { COMMAND_SAMPLES = 840, COMMAND_RATER, COMMAND_FIT }; // streams, added to the world's own
 
 #endif
