@@ -94,6 +94,14 @@ static inline void align_prompts(int *prompt, int n, const AnyWorld *w, int feat
     }
 }
 
+// The pool is shown to a rater in pairs of neighbours, which must have one prompt.
+static inline void align_need_pairs(const AlignChoice *o, const char *command) {
+    if (o->pool % 2 != 0) {
+        fprintf(stderr, "unet_cuda %s: option --pool cannot be %d; pairs need an even number\n", command, o->pool);
+        exit(2);
+    }
+}
+
 // Opens everything and draws the pool of the reference.  The scene points into itself.
 static inline void align_scene(AlignScene *s, const AlignChoice *o) {
     enum { FIT_ROWS = 64 };
@@ -245,6 +253,7 @@ static inline int command_dpo(int argc, char **argv) {
     if (o.quick) {
         align_quick(&o);
     }
+    align_need_pairs(&o, "dpo");
     align_scene(&s, &o);
     rater = rater_new(o.tau, o.seed, s.a.world->stream + COMMAND_RATER);
     pairs = pairs_ask(&rater, s.pool.x, s.pool.r, s.pool.c, s.pool.n / 2, s.a.world->dim);

@@ -63,6 +63,7 @@ static inline int command_reward(int argc, char **argv) {
         o.pool = 10;
         steps = 20;
     }
+    align_need_pairs(&o, "reward");
     align_scene(&s, &o);
     world = s.a.world;
     rater = rater_new(o.tau, o.seed, world->stream + COMMAND_RATER);
