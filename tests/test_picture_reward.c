@@ -1,5 +1,5 @@
-// test_picture_reward.c: the convolutional reward model: its value against plain loops, its gradients against differences,
-// and the parts of image alignment that are exact: thinned schedules, recorded chains, pieces of a batch.
+// test_picture_reward.c: the convolutional reward model: its value against plain loops, its gradients against
+// differences, and the parts of image alignment that are exact: thinned schedules, recorded chains, pieces of a batch.
 #include "../ref/core/conv_naive.h"
 #include "../toy/feedback/image_align.h"
 #include "../toy/model/image_usual.h"

@@ -1,8 +1,8 @@
-// unet_cuda: everything that this course does with a UNet of small pictures, on whatever runs it: pretrain, sample, fit a
-// reward, align by policy gradient and by Diffusion-DPO, check the executor, measure it.
+// unet_cuda: everything that this course does with a UNet of small pictures, on whatever runs it: pretrain, sample, fit
+// a reward, align by policy gradient and by Diffusion-DPO, check the executor, measure it.
 //   make unet_cuda && build/unet_cuda pg          (run from the root of the repository)
-// The methods see a Net; --on says who is behind it (toy/model/executor.h).  Plain C99: without a GPU everything works on
-// the CPU.
+// The methods see a Net; --on says who is behind it (toy/model/executor.h).  Plain C99: without a GPU everything works
+// on the CPU.
 #include "command/bench.h" // first: it asks for the clock of POSIX
 
 #include "command/align.h"

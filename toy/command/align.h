@@ -1,4 +1,5 @@
-// align.h: `unet_cuda pg` and `unet_cuda dpo`: a trained UNet is turned towards a reward, and scored against its reference.
+// align.h: `unet_cuda pg` and `unet_cuda dpo`: a trained UNet is turned towards a reward, and scored against its
+// reference.
 #ifndef TILT_COMMAND_ALIGN_H
 #define TILT_COMMAND_ALIGN_H
 
@@ -75,8 +76,8 @@ typedef struct {
     ReferencePool pool;
 } AlignScene;
 
-// Prompts that leave free what the taste is about: of glyphs the shape and the colour are named, for the taste `red` the
-// shape and the size; of other worlds, all prompts in turn.
+// Prompts that leave free what the taste is about: of glyphs the shape and the colour are named, for the taste `red`
+// the shape and the size; of other worlds, all prompts in turn.
 static inline void align_prompts(int *prompt, int n, const AnyWorld *w, int feature) {
     int i;
     for (i = 0; i < n; i++) {

@@ -1,7 +1,7 @@
 // bench.h: `unet_cuda bench`: what a training step, a forward pass and a sample cost on an executor, as JSON lines.
 //
-// A training step is forward, backward and Adam; sampling is a chain of so many steps (DDIM), without guidance.  Rates count
-// the multiplications and additions of the definition; a training step counts as three forward passes.
+// A training step is forward, backward and Adam; sampling is a chain of so many steps (DDIM), without guidance.  Rates
+// count the multiplications and additions of the definition; a training step counts as three forward passes.
 #ifndef TILT_COMMAND_BENCH_H
 #define TILT_COMMAND_BENCH_H
 

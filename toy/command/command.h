@@ -1,5 +1,5 @@
-// command.h: what the commands of build/unet_cuda share.  Each command is one header of this folder and one row of the table
-// in toy/unet_cuda.c; each reads its own options.
+// command.h: what the commands of build/unet_cuda share.  Each command is one header of this folder and one row of the
+// table in toy/unet_cuda.c; each reads its own options.
 #ifndef TILT_COMMAND_H
 #define TILT_COMMAND_H
 

@@ -2,8 +2,8 @@
 // rows go through the network in pieces, and only a few of the prompts in each iteration.
 //
 // What is taught is chapter 1's: chain_policy_gradient (chain_align.h) and pairs_noised with diffusion_dpo_weighted
-// (ref/formula/preference.h).  The policy is the conditional model without guidance, whose steps are the normal laws that
-// both methods need.  image_score.h scores the results.
+// (ref/formula/preference.h).  The policy is the conditional model without guidance, whose steps are the normal laws
+// that both methods need.  image_score.h scores the results.
 #ifndef TILT_IMAGE_ALIGN_H
 #define TILT_IMAGE_ALIGN_H
 

@@ -1,8 +1,9 @@
-// image_score.h: an aligned model of pictures beside its reference: E[true reward], KL, J, and whether the prompt shows.
+// image_score.h: an aligned model of pictures beside its reference: E[true reward], KL, J, and whether the prompt
+// shows.
 //
 // The laws are known by samples only.  J* is estimated by weighting reference samples with e^(r/beta) prompt by prompt
-// (reweight.h): with few samples of a prompt it is too small, and the effective sample size tells.  The KL is that of whole
-// chains, at least the KL of the pictures, so J is a lower bound.
+// (reweight.h): with few samples of a prompt it is too small, and the effective sample size tells.  The KL is that of
+// whole chains, at least the KL of the pictures, so J is a lower bound.
 #ifndef TILT_IMAGE_SCORE_H
 #define TILT_IMAGE_SCORE_H
 

@@ -70,7 +70,8 @@ static inline void pairs_row(real *x, int *c, const Pairs *p, int i, int b, int 
 
 enum { PAIR_CHOICE, PAIR_LEVEL, PAIR_NOISE, PAIR_STREAMS }; // what a batch of Diffusion-DPO draws, a stream each
 
-// A batch of Diffusion-DPO: B pairs drawn from p, winner and loser of a pair noised with the same noise to the same level.
+// A batch of Diffusion-DPO: B pairs drawn from p, winner and loser of a pair noised with the same noise to the same
+// level.
 //   x 2B x dim, t 2B, c 2B: winners in rows 0..B-1, losers in rows B..2B-1;   noise B x dim
 //   weight (B): T dim w_kl of the level, the weight of the derivation and not a constant (ref/formula/preference.h)
 // Streams stream .. stream + 2 of seed are used; row b reads number first + b of each.

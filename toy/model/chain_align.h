@@ -1,8 +1,8 @@
 // chain_align.h: what a policy gradient tells each step of the denoising chain; it knows no network.
 //
 // Every alignment loop by policy gradient draws chains, asks the model and the reference for eps at all states, calls
-// the function below, and hands what it wrote to the backward pass of the network: chapter 1 on points and digits with an
-// Mlp, toy/feedback/image_align.h on pictures with a UNet.
+// the function below, and hands what it wrote to the backward pass of the network: chapter 1 on points and digits with
+// an Mlp, toy/feedback/image_align.h on pictures with a UNet.
 #ifndef TILT_CHAIN_ALIGN_H
 #define TILT_CHAIN_ALIGN_H
 
@@ -10,8 +10,8 @@
 #include "chain.h"
 
 // The gradient of  L = -( E[r] - beta KL(chain || reference chain) )  by eps, on chains that the model itself drew.
-// Step k of row i is told two things.  The reward minus beta times the KL still to come, compared with the other rows of
-// its group (score function): what its action led to.  And the gradient of its own KL, which is known exactly.
+// Step k of row i is told two things.  The reward minus beta times the KL still to come, compared with the other rows
+// of its group (score function): what its action led to.  And the gradient of its own KL, which is known exactly.
 //   path     (T + 1) x n x dim, as chain_sample leaves it: path[k + 1] enters step k, path[k] leaves it
 //   eps      T x n x dim, in: the model's prediction at path[k + 1];  out: dL/d eps
 //   eps_ref  T x n x dim, the reference's prediction there

@@ -1,7 +1,7 @@
 // executor.h: who runs a UNet: the rows that programs offer under --on.
 //
-// A UNet is a list of operations (unet_list.h); an executor turns the list into a Net.  Programs work through Net alone,
-// so another executor is one more row of this table and no other line.
+// A UNet is a list of operations (unet_list.h); an executor turns the list into a Net.  Programs work through Net
+// alone, so another executor is one more row of this table and no other line.
 #ifndef TILT_EXECUTOR_H
 #define TILT_EXECUTOR_H
 

@@ -1,4 +1,5 @@
-// executor_check.h: does an executor compute what the CPU computes?  One forward and one backward pass of both, compared.
+// executor_check.h: does an executor compute what the CPU computes?  One forward and one backward pass of both,
+// compared.
 //
 // The CPU is checked against itself in another form: Winograd's convolutions against those that read as the definition
 // does (shape.direct).  Predictions are filled with NaN first, and a result that is zero everywhere counts as wrong.

@@ -10,8 +10,8 @@ static inline Schedule image_schedule(int levels) {
     return schedule_logsnr(levels, 2.5, -4);
 }
 
-// The first of every `each` levels: 0, each, 2 each, ...  A net that was trained on the long schedule fits the short one
-// without training, because it is told its level as 1000 k / T, which is the same number in both; its chain then
+// The first of every `each` levels: 0, each, 2 each, ...  A net that was trained on the long schedule fits the short
+// one without training, because it is told its level as 1000 k / T, which is the same number in both; its chain then
 // takes fewer and longer steps.
 static inline Schedule image_schedule_thinned(const Schedule *all, int each) {
     Schedule s;

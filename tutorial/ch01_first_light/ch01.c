@@ -32,8 +32,8 @@ typedef struct {                                              // how much of eve
 
 // ---- align by policy gradient ------------------------------------------------------------------------------------
 
-// Maximises E[r_learned] - beta KL(chain || reference chain), on-policy: draw chains, ask both models for eps along them,
-// turn rewards and KLs into dL/d eps (toy/model/chain_align.h), hand that to the network.
+// Maximises E[r_learned] - beta KL(chain || reference chain), on-policy: draw chains, ask both models for eps along
+// them, turn rewards and KLs into dL/d eps (toy/model/chain_align.h), hand that to the network.
 static void align_pg(Net *net, Net *ref, Net *reward, const World *w, const Plan *plan, const Chain *chain) {
     int T = chain->T, dim = w->dim, n = plan->rollouts, K = n / w->prompts, it, i;
     size_t numbers = (size_t)n * (size_t)dim, mark = memory.used;

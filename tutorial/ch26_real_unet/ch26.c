@@ -1,6 +1,6 @@
-// ch26.c: the same methods at another scale.  Everything before this chapter ran on laws that could be written down; here
-// the same functions, unchanged, turn a trained UNet of 232,819 parameters towards red, and a second executor computes the
-// same network with kernels that a GPU can run.  What stays exact, what does not, and what does it cost?
+// ch26.c: the same methods at another scale.  Everything before this chapter ran on laws that could be written down;
+// here the same functions, unchanged, turn a trained UNet of 232,819 parameters towards red, and a second executor
+// computes the same network with kernels that a GPU can run.  What stays exact, what does not, and what does it cost?
 //   make run CH=26        or:  cc -std=c99 -O2 tutorial/ch26_real_unet/ch26.c -lm -o ch26 && ./ch26 --quick
 #include "../../ref/file/tsv.h"
 #include "../../ref/show/cli.h"

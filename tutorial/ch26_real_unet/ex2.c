@@ -1,14 +1,14 @@
 // ex2.c: exercise 2 of chapter 26.  How often does a kernel go to memory, and how often would it have to?
 //
 // Run it from the root:   cc -std=c99 -O2 tutorial/ch26_real_unet/ex2.c -lm -o ex2 && ./ex2
-// A 3x3 convolution of stride 1 on images of H x W with `in` and `out` channels.  A GPU reads from its large memory slowly
-// and counts in bytes: a kernel whose threads read the same numbers again and again waits for them.
+// A 3x3 convolution of stride 1 on images of H x W with `in` and `out` channels.  A GPU reads from its large memory
+// slowly and counts in bytes: a kernel whose threads read the same numbers again and again waits for them.
 #include "../../ref/core/base.h"
 
 #include <math.h>
 
-// Numbers that the plain kernel reads: each of the n H W out threads reads every pixel under its kernel and the weight that
-// belongs to it.  The bias is not counted.
+// Numbers that the plain kernel reads: each of the n H W out threads reads every pixel under its kernel and the weight
+// that belongs to it.  The bias is not counted.
 static double my_plain_reads(int n, int H, int W, int in, int out) {
     // EXERCISE 1: one line
     (void)n;
@@ -19,9 +19,9 @@ static double my_plain_reads(int n, int H, int W, int in, int out) {
     return 0;
 }
 
-// Numbers that a tiled kernel reads.  A block makes `side` x `side` pixels with `wide` channels.  Its threads first copy the
-// (side + 2) x (side + 2) pixels that they need, all `in` channels, and the weights of their channels into the memory that
-// they share, each number once; then they compute from there.  side divides H and W, wide divides out.
+// Numbers that a tiled kernel reads.  A block makes `side` x `side` pixels with `wide` channels.  Its threads first
+// copy the (side + 2) x (side + 2) pixels that they need, all `in` channels, and the weights of their channels into the
+// memory that they share, each number once; then they compute from there.  side divides H and W, wide divides out.
 static double my_tiled_reads(int n, int H, int W, int in, int out, int side, int wide) {
     // EXERCISE 2: the number of blocks, times what a block copies
     (void)n;
