@@ -20,7 +20,7 @@ typedef struct {
     int files;
 } TrainChoice;
 
-// about: the words of --help.  world, net: what is learned, and by what, when the command line is silent. 
+// about: the words of --help.  world, net: what is learned, and by what, when the command line is silent.
 // executors_too: 1 for a program that offers --on.
 static inline TrainChoice train_choice(int argc, char **argv, const char *about, int world, int net,
                                        int executors_too) {
