@@ -1,10 +1,10 @@
 // gdb_kernel.c: one thread of a GPU kernel in a debugger, without a GPU.
 //     make gdb-kernel      builds it with -O0 -g3, runs it, and prints the gdb line that stops in one thread
 //
-// The kernel is the plain convolution of plain_conv.h: on a GPU all its threads run at once, here they are the rounds of
-// a loop, so a breakpoint with a condition on `thread` stops in the one that makes a number you chose.  The program
-// prints its small picture, says which thread makes which number, and compares the result with conv_naive.h.
-// It stands beside the kernels, as ledger.c stands beside the formulas: it needs nothing else of the repository.
+// The kernel is the plain convolution of plain_conv.h: on a GPU all its threads run at once, here they are the rounds
+// of a loop, so a breakpoint with a condition on `thread` stops in the one that makes a number you chose.  The program
+// prints its small picture, says which thread makes which number, and compares the result with conv_naive.h. It stands
+// beside the kernels, as ledger.c stands beside the formulas: it needs nothing else of the repository.
 #include "../core/conv_naive.h"
 #include "plain_conv.h"
 

@@ -7,6 +7,7 @@
 //       y[i] = x[i] / 2;
 //   }
 //   LAUNCH(halve_thread, n, y, x);              n threads
+// DEVICE marks a function that kernels call.
 // A thread writes only what belongs to it and never waits for another: no atomics, no shared memory, no barrier.  So
 // the order of the threads changes no bit, and in C the loop may itself run in parallel.
 #ifndef TILT_THREAD_H

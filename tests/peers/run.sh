@@ -25,7 +25,7 @@ done
 
 # Speed is worth comparing only between equals: the same weights must give the same predictions and gradients.
 mkdir -p "$BUILD/peers"
-for shape in '16 1 1' '32 3 1'; do
+for shape in '16 1 1' '32 3 1' '8 3 tiny'; do
     # shellcheck disable=SC2086
     "$BUILD/tests/dump_unet.double" "$BUILD/peers" $shape 2 && "$PYTHON" tests/peers/same.py "$BUILD/peers" $shape || exit 1
 done
