@@ -111,6 +111,7 @@ static inline void fast_training_data(FastTraining *r, const real *x0, const int
 static inline void fast_training_go(double *loss, double *norm, FastTraining *r, const real *x0, const int *t,
                                     const int *c) {
     FastBatch *b = r->batch;
+    unet_fast_parameters(r->m, r->net); // somebody may have changed them: another net, the average for a sheet
     if (x0 != NULL) {
         fast_training_data(r, x0, t, c);
     }
