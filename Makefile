@@ -71,7 +71,7 @@ CHAPTER = $(firstword $(wildcard tutorial/ch$(NN)_*/ch$(NN).c))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run all flags $(NAMES) train_images unet_cuda chapters tests tests-float tests-double test ledger notebooks mutants \
-        claims bits san expect pictures debug gdb-kernel cuda-plain one format clean table bench bench-tile bench-peers seeds
+        claims bits san expect pictures debug gdb-kernel have-nvcc cuda cuda-check cuda-bench one format clean table bench bench-tile bench-peers seeds
 
 # ---- programs ------------------------------------------------------------------------------------------------------------
 
@@ -99,11 +99,37 @@ $(BUILD)/unet_cuda: toy/unet_cuda.c $(HEADERS) $(STAMP)
 unet_cuda: $(BUILD)/unet_cuda
 	@echo 'built $<; its commands: $< --help'
 
-# The plain UNet for a GPU, as an object that a C99 program can be linked with (toy/model/unet_plain_gpu.h).
-ARCH ?= sm_80
-$(BUILD)/unet_plain.o: toy/model/unet_plain.cu $(HEADERS) $(STAMP)
-	nvcc -std=c++17 -O2 -fmad=false -arch=$(ARCH) -Xcompiler -Wall,-Wextra -c $< -o $@
-cuda-plain: $(BUILD)/unet_plain.o
+# ---- with a GPU: build/cuda/unet_cuda, the same program with the kernels of ref/cuda/ behind --on plain and --on fast ----
+# ARCH=sm_80 (or sm_90a ...): for which GPU; without it the one that is there, or else sm_80.
+
+NVCC ?= $(firstword $(wildcard $(shell command -v nvcc 2>/dev/null) $(CUDA_HOME)/bin/nvcc /usr/local/cuda/bin/nvcc))
+ifeq ($(origin ARCH),undefined)
+ARCH = $(firstword $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | \
+    sed -n '1{/^[0-9]/{s/[^0-9]//g;s/^90$$/90a/;s/^/sm_/p;};}') sm_80)
+endif
+CUDA_FOR = -gencode=arch=$(patsubst sm_%,compute_%,$(ARCH)),code=$(ARCH)
+# No exceptions and no guarded statics: then the C compiler links the objects without the C++ library.
+CUDA_FLAGS = -std=c++17 $(CUDA_FOR) -Xcompiler -Wall,-Wextra,-fno-exceptions,-fno-threadsafe-statics
+CUDA_LIBS = -L$(dir $(NVCC))../lib64 -lcudart_static -ldl -lrt -lpthread
+CU = $(BUILD)/cuda
+
+have-nvcc:
+	@if [ -z '$(NVCC)' ]; then echo 'no nvcc on PATH, in $$CUDA_HOME/bin or /usr/local/cuda/bin: the CUDA toolkit is' \
+	    'needed for this; everything else works without (make unet_cuda)'; exit 1; fi
+	@mkdir -p $(CU)
+$(CU)/unet_plain.o: toy/model/unet_plain.cu $(HEADERS) $(STAMP) | have-nvcc
+	$(NVCC) $(CUDA_FLAGS) -O2 -fmad=false -c $< -o $@
+$(CU)/unet_fast.o: toy/model/unet_fast.cu $(HEADERS) $(STAMP) | have-nvcc
+	$(NVCC) $(CUDA_FLAGS) -O3 -c $< -o $@
+$(CU)/unet_cuda: toy/unet_cuda.c $(CU)/unet_plain.o $(CU)/unet_fast.o
+	$(CC) $(FLAGS) -DTILT_CUDA $^ -o $@ $(OMP) $(CUDA_LIBS) -lm
+$(CU)/dump_unet: tests/dump_unet.c $(CU)/unet_plain.o $(CU)/unet_fast.o
+	$(CC) $(FLAGS) -DTILT_CUDA $^ -o $@ $(OMP) $(CUDA_LIBS) -lm
+cuda: have-nvcc
+	@$(MAKE) --no-print-directory $(CU)/unet_cuda
+	@echo 'built $(CU)/unet_cuda for $(ARCH); try: $(CU)/unet_cuda check --on fast'
+cuda-check cuda-bench:
+	@sh tests/cuda.sh $(@:cuda-%=%)
 
 # Unit tests check identities of the bits: never contracted.  -O1 compiles them in half the time of -O3; that the level
 # changes no bit is what `make bits` shows.  clang wants -O2: at -O1 it warns about every simd loop that it leaves alone.
@@ -136,6 +162,8 @@ help: build/nvcc.txt
 	@echo '  make ch09         build one chapter as build/ch09 (here: $(if $(NAMES),$(NAMES),none yet))'
 	@echo '  make all          every chapter and tool'
 	@echo '  make train_images build/train_images: pretrain a net on any world; survives kill -9, goes on with --resume'
+	@echo '  make cuda         build/cuda/unet_cuda: the same with the kernels for a GPU (needs nvcc; ARCH=sm_80, sm_90a ...)'
+	@echo '  make cuda-check   on a machine with a GPU: its kernels against the CPU, and PyTorch; make cuda-bench: times'
 	@echo '  make unet_cuda    build/unet_cuda: pretrain, sample, reward, pg, dpo, check, bench of a UNet, on the CPU or a GPU'
 	@echo '  make test         all tests; the last line is "N passed, 0 failed"'
 	@echo '  make debug CH=1   build for gdb (-Og -g3) and print the line that starts it'

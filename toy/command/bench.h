@@ -9,6 +9,9 @@
 
 #include "../model/chain.h"
 #include "command.h"
+#ifdef TILT_CUDA
+#include "bench_device.h"
+#endif
 
 enum { COMMAND_BATCHES = 16 };
 
@@ -84,6 +87,38 @@ static inline void speed_rows(SpeedTrial *b, int rows, int prompts, int levels) 
     }
 }
 
+// The three measurements, on the device where the executor trains there.
+static inline BenchTime speed_time_train(SpeedTrial *b, const Executor *on, int levels, int runs) {
+#ifdef TILT_CUDA
+    if (on->train != NULL) {
+        return device_time_train(&b->net, b->x, b->t, b->c, b->rows, levels, runs);
+    }
+#endif
+    (void)on;
+    (void)levels;
+    return bench_time(speed_train, b, runs, 1);
+}
+
+static inline BenchTime speed_time_forward(SpeedTrial *b, const Executor *on, int runs) {
+#ifdef TILT_CUDA
+    if (on->train != NULL) {
+        return device_time_forward(&b->net, b->rows, runs);
+    }
+#endif
+    (void)on;
+    return bench_time(speed_forward, b, runs, 1);
+}
+
+static inline BenchTime speed_time_sample(SpeedTrial *b, const Executor *on, int runs) {
+#ifdef TILT_CUDA
+    if (on->train != NULL) {
+        return device_time_sample(&b->net, &b->chain, b->rows, runs);
+    }
+#endif
+    (void)on;
+    return bench_time(speed_sample, b, runs, 1);
+}
+
 static inline void speed_rows_free(SpeedTrial *b) {
     free(b->x);
     free(b->noise);
@@ -144,7 +179,7 @@ static inline int command_bench(int argc, char **argv) {
     for (i = 0; i < n; i++) {
         speed_rows(&b, trains[i], w.world.prompts, steps);
         bench_print_images("train", text, executors[on].name, b.rows, 3 * flop * b.rows,
-                           bench_time(speed_train, &b, runs, 1), peak);
+                           speed_time_train(&b, &executors[on], steps, runs), peak);
         speed_rows_free(&b);
     }
     n = speed_batches(samples, "sample", sample_text);
@@ -155,10 +190,10 @@ static inline int command_bench(int argc, char **argv) {
             speed_forward(&b);
         }
         bench_print_images("forward", text, executors[on].name, b.rows, flop * b.rows,
-                           bench_time(speed_forward, &b, runs, 1), peak);
+                           speed_time_forward(&b, &executors[on], runs), peak);
         snprintf(what, sizeof what, "ddim-%d", steps);
         bench_print_images(what, text, executors[on].name, b.rows, flop * b.rows * steps,
-                           bench_time(speed_sample, &b, runs, 1), peak);
+                           speed_time_sample(&b, &executors[on], runs), peak);
         speed_rows_free(&b);
     }
     free(plan);

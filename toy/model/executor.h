@@ -24,15 +24,16 @@ typedef struct {
     NetFirstBad first_bad; // names the layer that made the first NaN, or NULL
     double tolerance; // how far its numbers may lie from those of the CPU: |a - b| / |b| over all numbers of a result
     TrainDevice *(*train)(Training *); // a training that stays on its device, or NULL: through the Net
+    int channels;                      // the width of a UNet must be a multiple of this
 } Executor;
 
 static const Executor executors[] = {
-    {"cpu", unet_new, unet_blame, 1e-4, NULL},
+    {"cpu", unet_new, unet_blame, 1e-4, NULL, 1},
 #ifdef TILT_CUDA
-    {"plain", unet_plain_gpu, NULL, 1e-4, NULL},
-    {"fast", unet_fast_gpu, NULL, 0.03, train_device_new}, // activations of 8 bits
+    {"plain", unet_plain_gpu, NULL, 1e-4, NULL, 1},
+    {"fast", unet_fast_gpu, NULL, 0.03, train_device_new, 64}, // activations of 8 bits
 #else
-    {"plain", unet_plain_new, NULL, 1e-4, NULL}, // the kernels as loops on this machine
+    {"plain", unet_plain_new, NULL, 1e-4, NULL, 1}, // the kernels as loops on this machine
 #endif
 };
 enum { EXECUTORS = sizeof executors / sizeof executors[0], EXECUTOR_CPU = 0 };

@@ -36,6 +36,10 @@ void fast_sampler_run(FastSampler *s, real *x, const int *c, double guidance) {
     fast_sampler_go(s, x, c, guidance);
 }
 
+void fast_forward_times(Net *net, int n, int times) {
+    unet_fast_repeat(net, n, times);
+}
+
 void fast_sampler_free(FastSampler *s) {
     fast_sampler_end(s);
 }

@@ -92,16 +92,21 @@ static inline void unet_fast_inputs(UnetFast *m, FastBatch *b, const Net *net, c
     to_device(b->prompt, m->prompt, (size_t)b->N * sizeof(int));
 }
 
-static inline void unet_fast_run(UnetFast *m, const Net *net, int slot, const real *x, const real *t, const int *c,
-                                 int n) {
-    FastBatch *b = m->batch[slot];
-    unet_fast_parameters(m, net);
-    unet_fast_inputs(m, b, net, x, t, c, n);
+// What lies in b->x, b->t, b->prompt becomes b->eps.
+static inline void unet_fast_pass(UnetFast *m, int slot, FastBatch *b) {
     fast_replay(&m->forward[slot], m->stream, [&] {
         Levels levels = fast_levels(&m->net, b);
         fast_forward(&m->net, b, m->stream);
         eps_of_result(b->eps, b->x, b->F, &levels, m->stream);
     });
+}
+
+static inline void unet_fast_run(UnetFast *m, const Net *net, int slot, const real *x, const real *t, const int *c,
+                                 int n) {
+    FastBatch *b = m->batch[slot];
+    unet_fast_parameters(m, net);
+    unet_fast_inputs(m, b, net, x, t, c, n);
+    unet_fast_pass(m, slot, b);
     m->kept = b;
     m->kept_stamp = net->stamp;
 }
@@ -152,6 +157,21 @@ static inline void unet_fast_forward(Net *net, real *y, const real *x, const rea
         fast_wait(m->stream);
         to_host(y + at, m->batch[slot]->eps, (size_t)rows * dim * sizeof(float));
     }
+}
+
+// The pass of a forward, `times` times, for n rows that lie on the device; whatever they hold.
+static inline void unet_fast_repeat(Net *net, int n, int times) {
+    UnetFast *m = (UnetFast *)net->self;
+    int slot = unet_fast_slot(m, unet_fast_rows(m, n));
+    FastBatch *b = m->batch[slot];
+    if (m->kept != b) {
+        DIE("unet: a pass is repeated for %d rows, but none of them lies on the device; call forward first", n);
+    }
+    unet_fast_parameters(m, net);
+    for (int i = 0; i < times; i++) {
+        unet_fast_pass(m, slot, b);
+    }
+    fast_wait(m->stream);
 }
 
 // One part of a backward: sum = or += (add) the gradient of the parameters, if weights; dx += unless NULL.

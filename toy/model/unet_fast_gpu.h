@@ -52,6 +52,9 @@ FastSampler *fast_sampler_new(Net *net, int n, int steps, const int *level, cons
 void fast_sampler_run(FastSampler *s, real *x, const int *c, double guidance);
 void fast_sampler_free(FastSampler *s);
 
+// The forward pass of n pictures that lie on the device, so many times, then waits: for measuring.
+void fast_forward_times(Net *net, int n, int times);
+
 #ifdef __cplusplus
 }
 #endif

@@ -24,6 +24,7 @@ struct FastTraining {
     FastChunk *folded_chunk;
     FastGraph graph;
     float *host; // rows
+    int fed;     // has it had pictures?
 };
 
 // The gradient is folded first where its length is wanted; otherwise Adam reads the slices itself.
@@ -114,6 +115,9 @@ static inline void fast_training_go(double *loss, double *norm, FastTraining *r,
     unet_fast_parameters(r->m, r->net); // somebody may have changed them: another net, the average for a sheet
     if (x0 != NULL) {
         fast_training_data(r, x0, t, c);
+        r->fed = 1;
+    } else if (!r->fed) {
+        DIE("unet: the first step of a training has no pictures; only later ones may repeat those before");
     }
     fast_replay(&r->graph, r->m->stream, [&] { fast_training_record(r); });
     if (norm != NULL) {
