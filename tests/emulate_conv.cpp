@@ -114,7 +114,7 @@ static void forward(const Shape &s, int extras) {
     if (s.tile < 0) {
         mma_forward(&c, &f, Stream());
     } else {
-        mma_run<false>(mma_forward_product(&c, &f), s.tile, Stream());
+        mma_run<false>(conv_product_forward(&c, &f), s.tile, Stream());
     }
     check_close(s.what, y, Y, BF16_LIMIT);
     if (extras & 8) {
@@ -153,7 +153,7 @@ static void backward(const Shape &s, int wanted, int adding) {
     if (s.tile < 0) {
         mma_backward_input(&c, &b, Stream());
     } else {
-        mma_run<true>(mma_backward_product(&c, &b), s.tile, Stream());
+        mma_run<true>(conv_product_back(&c, &b), s.tile, Stream());
     }
     if (wanted & 1) {
         check_close(s.what, dx1, DX1, BF16_LIMIT);
@@ -205,7 +205,7 @@ static void choices() {
                 for (int summing = 0; summing < 2; summing++) {
                     FastConv c = {N, side, side, 64, 0, out, 3, CONV_SAME};
                     FastForward f = {NULL, NULL, NULL, NULL, NULL, NULL, y, summing ? sums : NULL};
-                    MmaProduct p = mma_forward_product(&c, &f);
+                    ConvProduct p = conv_product_forward(&c, &f);
                     int tile = mma_pick(&p);
                     wrong += tile < 0 || !mma_tile_fits(&p, tile);
                     for (int t = 0; t < MMA_TILES && tile >= 0; t++) {
