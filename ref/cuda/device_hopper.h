@@ -12,7 +12,6 @@
 #ifndef TILT_DEVICE_HOPPER_H
 #define TILT_DEVICE_HOPPER_H
 
-#include "../core/base.h"
 #include "device.h"
 
 // A tile of 128-byte rows, swizzled, for wgmma; `address` is where it begins.  Rows along K (64 of them): `leading` is
@@ -28,6 +27,7 @@ __device__ __forceinline__ uint64_t matrix_descriptor(uint32_t address, uint32_t
 #include "emulate_hopper.h"
 #else
 
+#include "../core/base.h"
 #include <cuda.h> // the type of a tensor map and the constants in it; the library itself is not linked with
 #include <cudaTypedefs.h>
 
