@@ -92,6 +92,32 @@ static void test_layers(Pair *p) {
     net_zero_grad(&p->fast);
 }
 
+// The same once more with the Hopper convolutions where they fit: at the first level, 8x8 pixels, and not at the second.
+// Other kernels add in another order, so some bits differ; that none do would mean that they were not used.
+static void test_hopper(Pair *p) {
+    UnetFast *m = (UnetFast *)p->fast.self;
+    const UnetPlan *u = m->net.plan;
+    enum { n = 2 };
+    size_t numbers = (size_t)n * (size_t)p->fast.in;
+    real *x = normals(numbers, 1), *y = NEW(real, numbers), *before = NEW(real, numbers), t[n] = {20, 70};
+    int c[n] = {1, -1}, hopper = 0, others = 0;
+    p->fast.forward(&p->fast, before, x, t, c, n);
+    unet_fast_hopper(&p->fast, 1);
+    p->fast.forward(&p->fast, y, x, t, c, n);
+    for (int i = 0; i < u->ops; i++) {
+        const FastLayer *l = &m->kept->layer[i];
+        hopper += l->role == FAST_CONV && l->hopper;
+        others += l->role == FAST_CONV && !l->hopper;
+    }
+    check(hopper > 0 && others > 0, "convolutions on the Hopper kernels, and on the others", hopper + 0.01 * others);
+    check(memcmp(y, before, numbers * sizeof(real)) != 0, "Hopper kernels: other bits", relative(y, before, numbers));
+    test_layers(p);
+    unet_fast_hopper(&p->fast, 0);
+    p->fast.forward(&p->fast, y, x, t, c, n);
+    check(memcmp(y, before, numbers * sizeof(real)) == 0, "without them again: the same bits",
+          relative(y, before, numbers));
+}
+
 // Two steps of pretrain.h's rule on the CPU beside those of the device.
 static void test_training(Pair *p) {
     enum { rows = 2, STEPS = 2, SEED = 5, NOISE = 77 };
@@ -170,6 +196,7 @@ int main() {
     Pair p;
     pair_open(&p, 3);
     test_layers(&p);
+    test_hopper(&p);
     test_training(&p);
     test_chain(&p);
     net_free(&p.cpu);
