@@ -62,7 +62,7 @@ HEADERS := $(wildcard ref/*/*.h toy/*/*.h tests/*.h tutorial/*/*.h notebooks-c/*
 CHAPTERS := $(sort $(wildcard tutorial/ch??_*/ch??.c))
 NAMES := $(notdir $(basename $(CHAPTERS)))
 TESTS := $(sort $(notdir $(basename $(wildcard tests/test_*.c))))
-TOOLS := $(if $(wildcard ref/ledger.c),ledger) $(if $(wildcard notebooks-c/nb.c),nb) $(if $(wildcard toy/train_images.c),train_images)
+TOOLS := $(if $(wildcard ref/ledger.c),ledger) $(if $(wildcard notebooks-c/nb.c),nb) $(if $(wildcard toy/train_images.c),train_images) $(if $(wildcard toy/unet_cuda.c),unet_cuda)
 # CH=9, CH=09 and CH=ch09 all mean chapter 9.
 CH ?= 1
 NN := $(shell echo '$(CH)' | sed 's/^ch//; s/^.$$/0&/')
@@ -70,7 +70,7 @@ CHAPTER = $(firstword $(wildcard tutorial/ch$(NN)_*/ch$(NN).c))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run all flags $(NAMES) train_images chapters tests tests-float tests-double test ledger notebooks mutants \
+.PHONY: help run all flags $(NAMES) train_images unet_cuda chapters tests tests-float tests-double test ledger notebooks mutants \
         claims bits san expect pictures debug gdb-kernel cuda-plain one format clean table bench bench-tile bench-peers seeds
 
 # ---- programs ------------------------------------------------------------------------------------------------------------
@@ -92,6 +92,12 @@ $(BUILD)/train_images: toy/train_images.c $(HEADERS) $(STAMP)
 	$(COMPILE)
 train_images: $(BUILD)/train_images
 	@echo 'built $<; its options: $< --help'
+
+# It measures too, so it knows the flags it was compiled with.
+$(BUILD)/unet_cuda: toy/unet_cuda.c $(HEADERS) $(STAMP)
+	$(COMPILE) -DBENCH_FLAGS='"$(strip $(CFLAGS) $(EXACT) $(CONTRACT) $(ARCHFLAGS) $(OMP))"'
+unet_cuda: $(BUILD)/unet_cuda
+	@echo 'built $<; its commands: $< --help'
 
 # The plain UNet for a GPU, as an object that a C99 program can be linked with (toy/model/unet_plain_gpu.h).
 ARCH ?= sm_80
@@ -130,6 +136,7 @@ help: build/nvcc.txt
 	@echo '  make ch09         build one chapter as build/ch09 (here: $(if $(NAMES),$(NAMES),none yet))'
 	@echo '  make all          every chapter and tool'
 	@echo '  make train_images build/train_images: pretrain a net on any world; survives kill -9, goes on with --resume'
+	@echo '  make unet_cuda    build/unet_cuda: pretrain, sample, reward, pg, dpo, check, bench of a UNet, on the CPU or a GPU'
 	@echo '  make test         all tests; the last line is "N passed, 0 failed"'
 	@echo '  make debug CH=1   build for gdb (-Og -g3) and print the line that starts it'
 	@echo '  make gdb-kernel   one thread of a GPU kernel, as C under gdb: prints the line that stops in it'

@@ -2,7 +2,7 @@
 //     bench_conv [RUNS]
 // GFLOP/s are those of the definition (2 x 9 x in x out a pixel), also for Winograd, which computes fewer: its share of
 // the peak can pass 1.  "direct" and "winograd" include packing the weights, as one training step does.
-#include "bench.h"
+#include "../ref/show/bench.h"
 
 #include "../ref/core/resample.h"
 #include "../ref/core/winograd.h"

@@ -1,7 +1,7 @@
 // bench_mlp.c: the speed of the small networks of the chapters: one training step and one sampling run of the noise
 // predictor 34 -> 128 -> 128 -> 128 -> 2 (tests/peers/mlp.py is the same network and the same loop in PyTorch).
 //     bench_mlp [RUNS]
-#include "bench.h"
+#include "../ref/show/bench.h"
 
 #include "../toy/model/mlp.h"
 #include "../toy/model/train.h"

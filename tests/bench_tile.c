@@ -3,7 +3,7 @@
 // First the tile alone, as gemm.h and conv.h use it, on numbers that stay in the L1 cache; then whole products.  If the
 // best run of a tile is below 40 % of the multiply-add peak, the program says so and ends with exit 1: an edit that
 // looks harmless can cost a factor of 50.  One thread, whatever OMP_NUM_THREADS says.
-#include "bench.h"
+#include "../ref/show/bench.h"
 
 #include "../ref/core/conv.h"
 #include "../ref/core/gemm.h"

@@ -1,7 +1,7 @@
 // bench_unet.c: the speed of the UNets that tests/peers/unet.py builds in PyTorch too: one training step (forward, mean
 // square, backward, Adam) and one sampling step (forward, one step of DDIM).
 //     bench_unet [RUNS [NETWORKS]]     NETWORKS: how many of the four, 4 if left out
-#include "bench.h"
+#include "../ref/show/bench.h"
 
 #include "../ref/core/optim.h"
 #include "../ref/formula/forward.h"

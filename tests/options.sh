@@ -129,6 +129,17 @@ for name in $programs; do
         ;;
     esac
 done
+# The commands of unet_cuda have options each: a command is a program of two words.  tests/unet_cuda.sh runs them.
+if [ -f toy/unet_cuda.c ] && build "$BUILD/unet_cuda"; then
+    for command in pretrain sample reward pg dpo check bench; do
+        printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$BUILD/unet_cuda" "$command" >"$O/unet_cuda-$command"
+        chmod +x "$O/unet_cuda-$command"
+        program_checks "$O/unet_cuda-$command"
+        for option in seed quick out on; do
+            check "unet_cuda $command --help lists --$option" grep -q "^ *--$option" "$O/help"
+        done
+    done
+fi
 # The judgement can fail: the right exit status with two lines, one line with another status, words on stdout.
 for wrong in 'echo a >&2; echo b >&2; exit 2' 'echo a >&2; exit 1' 'echo a; echo a >&2; exit 2' 'exit 0'; do
     said=$(refused proof sh -c "$wrong")

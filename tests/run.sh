@@ -7,7 +7,7 @@
 cd "$(dirname "$0")/.." || exit 2
 . tests/common.sh
 
-ALL='unit-float expect claims options train models unit-double bits exercises house ledger notebooks mutants'
+ALL='unit-float expect claims options train unet_cuda models unit-double emulate bits exercises house ledger notebooks mutants'
 parts=${*:-$ALL}
 T=$BUILD/test
 start=$(date +%s)
@@ -74,6 +74,7 @@ part() {
     case $1 in
     unit-float) (unit "$BUILD" float unit-float) ;;
     unit-double) (unit_double) ;;
+    emulate) FAULTS=some sh tests/emulate.sh ;;
     *) TILT_UNITS=$T/unit-float.log sh "tests/$1.sh" ;;
     esac >"$T/$1.log" 2>&1 </dev/null
     echo $? >"$T/$1.status"
@@ -93,7 +94,7 @@ begin=$(date +%s)
 # shellcheck disable=SC2086
 "${TILT_MAKE:-make}" -k -j"$JOBS" ${targets:-flags} >"$T/build.out" 2>&1
 status=$?
-built=$(ls "$BUILD"/ch?? "$BUILD/ledger" "$BUILD/nb" "$BUILD/train_images" "$BUILD"/tests/*.float 2>/dev/null | wc -l)
+built=$(ls "$BUILD"/ch?? "$BUILD/ledger" "$BUILD/nb" "$BUILD/train_images" "$BUILD/unet_cuda" "$BUILD"/tests/*.float 2>/dev/null | wc -l)
 warnings=$(grep -c 'warning:' "$T/build.out")
 case $CC in
 *tcc*) warnings=0 ;; # tcc warns about what the C standard allows

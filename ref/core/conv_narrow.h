@@ -1,8 +1,8 @@
 // conv_narrow.h: a 3x3 convolution to one, two or three channels, the last layer of every network that makes pictures.
 //
-// A register tile of conv.h has 16 output channels; with three of them, 13 of 16 products would be thrown away.  Here 16
-// pixels of a line are the vector lanes instead.  For that the input is turned, three lines at a time, from [pixel]
-// [channel] to [channel][pixel].  Every sum has the order of conv.h, so the results agree bit for bit.
+// A register tile of conv.h has 16 output channels; with three of them, 13 of 16 products would be thrown away.  Here
+// 16 pixels of a line are the vector lanes instead.  For that the input is turned, three lines at a time, from
+// [pixel][channel] to [channel][pixel].  Every sum has the order of conv.h, so the results agree bit for bit.
 #ifndef TILT_CONV_NARROW_H
 #define TILT_CONV_NARROW_H
 

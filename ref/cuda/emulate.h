@@ -120,6 +120,7 @@ static inline size_t emu_next(size_t at) {
 }
 
 // Leave the thread that runs, with `from` as its way back, for the thread at place `at` or the next that has not ended.
+static inline void emu_entry();
 __attribute__((noinline)) static void emu_go(jmp_buf from, size_t at) {
     while (emu.thread[(size_t)emu.order[at]].done) {
         at = emu_next(at);
@@ -134,6 +135,12 @@ __attribute__((noinline)) static void emu_go(jmp_buf from, size_t at) {
         _longjmp(t.place, 1);
     }
     t.begun = true;
+    t.stack = (char *)malloc(EMU_STACK);
+    getcontext(&t.context);
+    t.context.uc_stack.ss_sp = t.stack;
+    t.context.uc_stack.ss_size = EMU_STACK;
+    t.context.uc_link = NULL;
+    makecontext(&t.context, emu_entry, 0);
     setcontext(&t.context);
 }
 
@@ -191,14 +198,19 @@ static inline float rsqrtf(float x) {
     return 1.f / sqrtf(x);
 }
 
+// A coroutine lives for ever: it runs one CUDA thread a block, then waits for the next block.
 static inline void emu_entry() {
-    (*emu.body)();
-    emu.thread[(size_t)emu.current].done = true;
-    emu.progress++;
-    if (--emu.left == 0) {
-        _longjmp(emu.scheduler, 1);
+    for (;;) {
+        (*emu.body)();
+        EmuThread &t = emu.thread[(size_t)emu.current];
+        t.done = true;
+        emu.progress++;
+        if (--emu.left > 0) {
+            emu_go(t.place, emu_next((size_t)emu.place[(size_t)emu.current]));
+        } else if (_setjmp(t.place) == 0) {
+            _longjmp(emu.scheduler, 1);
+        }
     }
-    emu_go(NULL, emu_next((size_t)emu.place[(size_t)emu.current]));
 }
 
 static inline void emu_shuffle(int n) {
@@ -228,16 +240,10 @@ static inline void emu_run_block(int n) {
     for (int i = 0; i < n; i++) {
         EmuThread &t = emu.thread[(size_t)i];
         unsigned u = (unsigned)i;
-        t.begun = false;
         t.done = false;
         t.copies.clear();
         t.group = 0;
         t.index = dim3(u % blockDim.x, u / blockDim.x % blockDim.y, u / (blockDim.x * blockDim.y));
-        getcontext(&t.context);
-        t.context.uc_stack.ss_sp = t.stack;
-        t.context.uc_stack.ss_size = EMU_STACK;
-        t.context.uc_link = NULL;
-        makecontext(&t.context, emu_entry, 0);
     }
     emu.left = n;
     emu.seen = emu.progress;
@@ -255,9 +261,8 @@ static inline void emu_launch(dim3 grid, dim3 block, size_t shared_bytes, std::f
     if (n < 1 || n > 1024 || posix_memalign((void **)&emu.shared, 1024, emu.shared_bytes + 1024) != 0) {
         emu_stop("a block has 1..1024 threads", (unsigned long)n);
     }
-    emu.thread.assign((size_t)n, EmuThread());
-    for (EmuThread &t : emu.thread) {
-        t.stack = (char *)malloc(EMU_STACK);
+    if (emu.thread.empty()) { // once: coroutines are dear to make
+        emu.thread.resize(1024);
     }
     emu_shuffle(n);
     for (unsigned z = 0; z < grid.z; z++) {
@@ -267,9 +272,6 @@ static inline void emu_launch(dim3 grid, dim3 block, size_t shared_bytes, std::f
                 emu_run_block(n);
             }
         }
-    }
-    for (EmuThread &t : emu.thread) {
-        free(t.stack);
     }
     free(emu.shared);
     emu.shared = NULL;

@@ -1,8 +1,8 @@
 // fast_args.h: what the fast kernels are given: tensors, layouts, and what each call promises.  A kernel file includes
 // it and defines the functions named here; the executor (toy/model/unet_fast.h) includes those files.
 //
-// Activations are bf16, NHWC, without a border: x[n][h][w][c].  Parameters are one flat vector as everywhere in tilt: fp32
-// masters, and a bf16 copy at the same offsets, so a weight matrix is w[ky][kx][in][out] and needs no other layout.
+// Activations are bf16, NHWC, without a border: x[n][h][w][c].  Parameters are one flat vector as everywhere in tilt:
+// fp32 masters, and a bf16 copy at the same offsets, so a weight matrix is w[ky][kx][in][out] in every kernel.
 // Sums are kept in fp32.  A sum that crosses thread blocks is written as partial sums, added up in a fixed order by
 // whoever reads them: no atomic additions, so the same inputs give the same bits.
 // "x1 | x2" is a concatenation over channels that is never made: two tensors are read side by side.
@@ -57,8 +57,8 @@ __host__ __device__ __forceinline__ int fast_sum_parts(int H, int W) {
 // conv_mma.h (sm_80 and later) and conv_wgmma.h (sm_90a) define, with the prefixes mma_ and wgmma_:
 //   void PREFIX_forward(const FastConv *c, const FastForward *f, Stream stream);
 //   void PREFIX_backward_input(const FastConv *c, const FastBackward *b, Stream stream);
-//   void PREFIX_backward_weights(const FastConv *c, const bf16 *x1, const bf16 *x2, const bf16 *dy, float *dw, int slices,
-//                                Stream stream);      dw: [slices][k k][C1 + C2][out], written whole
+//   void PREFIX_backward_weights(const FastConv *c, const bf16 *x1, const bf16 *x2, const bf16 *dy, float *dw,
+//                                int slices, Stream stream);      dw: [slices][k k][C1 + C2][out], written whole
 //   int PREFIX_slices(const FastConv *c);             how many slices keep the GPU busy
 // conv_thin.h has the first and the last convolution, whose images have 1..16 channels in fp32.
 

@@ -1,4 +1,4 @@
-"""peer.py: what the PyTorch twins share: options, the clock, and JSON lines as tests/bench.h prints them."""
+"""peer.py: what the PyTorch twins share: options, the clock, and JSON lines as ref/show/bench.h prints them."""
 import json
 import math
 import os

@@ -68,6 +68,32 @@ static inline void pairs_row(real *x, int *c, const Pairs *p, int i, int b, int 
     c[b] = c[half + b] = p->c[i];
 }
 
+enum { PAIR_CHOICE, PAIR_LEVEL, PAIR_NOISE, PAIR_STREAMS }; // what a batch of Diffusion-DPO draws, a stream each
+
+// A batch of Diffusion-DPO: B pairs drawn from p, winner and loser of a pair noised with the same noise to the same
+// level.
+//   x 2B x dim, t 2B, c 2B: winners in rows 0..B-1, losers in rows B..2B-1;   noise B x dim
+//   weight (B): T dim w_kl of the level, the weight of the derivation and not a constant (ref/formula/preference.h)
+// Streams stream .. stream + 2 of seed are used; row b reads number first + b of each.
+static inline void pairs_noised(real *x, real *noise, real *t, int *c, double *weight, const Pairs *p,
+                                const Schedule *schedule, const Chain *chain, int B, uint64_t seed, uint64_t stream,
+                                uint64_t first) {
+    size_t dim = (size_t)p->dim;
+    int b, side;
+    rng_fill_normal(noise, (size_t)B * dim, seed, stream + PAIR_NOISE, first * (uint64_t)dim);
+    for (b = 0; b < B; b++) {
+        int i = (int)rng_below(seed, stream + PAIR_CHOICE, first + (uint64_t)b, (uint64_t)p->n);
+        int k = (int)rng_below(seed, stream + PAIR_LEVEL, first + (uint64_t)b, (uint64_t)schedule->T);
+        pairs_row(x, c, p, i, b, B);
+        weight[b] = schedule->T * p->dim * chain->step[k].w_kl;
+        for (side = 0; side < 2; side++) {
+            real *row = x + (size_t)(side * B + b) * dim;
+            t[side * B + b] = (real)k;
+            forward_noise(row, row, noise + (size_t)b * dim, schedule_abar(schedule, k), dim);
+        }
+    }
+}
+
 static inline void pairs_free(Pairs *p) {
     free(p->c);
     free(p->w);

@@ -58,8 +58,9 @@ static inline void chain_eps(real *eps, Net *net, const Chain *chain, const real
 // n samples x0 (n x dim) for the prompts c (n).  The noise of step k, row i, coordinate j has index
 // ((k + 1) n + i) dim + j of (seed, stream); index 0.. is the start: see rng.h.
 // path: NULL, or (T + 1) x n x dim states; path[k + 1] enters step k, path[k] leaves it, path[0] is x0.
-static inline void chain_sample(real *x0, real *path, Net *net, const Chain *chain, const int *c, int n, uint64_t seed,
-                                uint64_t stream) {
+// along: NULL, or T x n x dim; along[k] is the eps at path[k + 1], which a policy gradient need not ask for again.
+static inline void chain_record(real *x0, real *path, real *along, Net *net, const Chain *chain, const int *c, int n,
+                                uint64_t seed, uint64_t stream) {
     size_t numbers = (size_t)n * (size_t)net->in;
     real *eps = NEW(real, numbers), *z = NEW(real, numbers);
     int k;
@@ -72,12 +73,21 @@ static inline void chain_sample(real *x0, real *path, Net *net, const Chain *cha
         chain_eps(eps, net, chain, x0, k, c, n);
         rng_fill_normal(z, numbers, seed, stream, (uint64_t)(k + 1) * numbers);
         step_sample(x0, &s, x0, eps, z, numbers);
+        if (along != NULL) {
+            memcpy(along + (size_t)k * numbers, eps, numbers * sizeof(real));
+        }
     }
     if (path != NULL) {
         memcpy(path, x0, numbers * sizeof(real));
     }
     free(eps);
     free(z);
+}
+
+// chain_record for those who do not need the eps.
+static inline void chain_sample(real *x0, real *path, Net *net, const Chain *chain, const int *c, int n, uint64_t seed,
+                                uint64_t stream) {
+    chain_record(x0, path, NULL, net, chain, c, n, seed, stream);
 }
 
 // Sets sigma of every step from the denoising loss that this net reaches on n clean rows x0 with prompts c:

@@ -1,7 +1,7 @@
 // unet_fast_train.h: a training and a sampler that stay on the device: what unet_fast_gpu.h promises.
 //
-// A step of either is one recorded graph.  What changes from step to step (the counter, the rate, the level) lies on the
-// device, so the graph is always the same one.
+// A step of either is one recorded graph.  What changes from step to step (the counter, the rate, the level) lies on
+// the device, so the graph is always the same one.
 #ifndef TILT_UNET_FAST_TRAIN_H
 #define TILT_UNET_FAST_TRAIN_H
 

@@ -6,8 +6,8 @@
 #include "../../ref/core/net.h"
 #include "unet_plan.h"
 
-// p (np, all zero before) = the start of seed.  The last convolution stays zero: the net begins as the exact denoiser of
-// N(0, I) data.
+// p (np, all zero before) = the start of seed.  The last convolution stays zero: the net begins as the exact denoiser
+// of N(0, I) data.
 static inline void unet_init(UnetPlan *u, real *p, uint64_t seed) {
     int i;
     for (i = 0; i < u->ops; i++) {

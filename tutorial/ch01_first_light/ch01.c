@@ -4,10 +4,10 @@
 //   -> align once by policy gradient on that reward, once by Diffusion-DPO on the choices -> score both
 // Here are the two alignment loops and the story; the parts they use have chapters of their own (3, 6, 9, 15).
 //   make run        or:  cc -std=c99 -O2 tutorial/ch01_first_light/ch01.c -lm -o ch01 && ./ch01 --quick
-#include "../../ref/formula/policy.h"
 #include "../../ref/formula/preference.h"
 #include "../../ref/show/cli.h"
 #include "../../toy/feedback/reward_fit.h"
+#include "../../toy/model/chain_align.h"
 #include "../../toy/model/train.h"
 #include "../../toy/world/gallery.h"
 #include "../../toy/world/ring_board.h"
@@ -15,7 +15,7 @@
 #include "../../toy/world/worlds.h"
 
 // Streams of noise, and sizes.
-enum { SAMPLE = 200, RATER, FIT, BOARD = 210, SHOW = 215, ROLLOUT = 220, DPO_PAIR, DPO_LEVEL, DPO_NOISE };
+enum { SAMPLE = 200, RATER, FIT, BOARD = 210, SHOW = 215, ROLLOUT = 220, DPO_PAIR };
 enum { STEPS = 16, BEST_OF = 4, METHODS = 5, SHOWN = 400, CURVE = 40 };
 static const char *const method_names[METHODS] = {"reference", "pg", "dpo", "best_of_4", "optimum"};
 
@@ -32,18 +32,16 @@ typedef struct {                                              // how much of eve
 
 // ---- align by policy gradient ------------------------------------------------------------------------------------
 
-// Maximises E[r_learned] - beta KL(chain || reference chain), on-policy.  What step k of row i is told: the reward
-// minus beta times the KL still to come, compared with the other rows of its prompt (score function), plus the
-// gradient of its own KL, which is known exactly.
+// Maximises E[r_learned] - beta KL(chain || reference chain), on-policy: draw chains, ask both models for eps along
+// them, turn rewards and KLs into dL/d eps (toy/model/chain_align.h), hand that to the network.
 static void align_pg(Net *net, Net *ref, Net *reward, const World *w, const Plan *plan, const Chain *chain) {
-    int T = chain->T, dim = w->dim, n = plan->rollouts, K = n / w->prompts, it, k, i;
+    int T = chain->T, dim = w->dim, n = plan->rollouts, K = n / w->prompts, it, i;
     size_t numbers = (size_t)n * (size_t)dim, mark = memory.used;
     real *x0 = TAKE(real, numbers), *path = TAKE(real, numbers * (size_t)(T + 1)), *r = TAKE(real, n);
     real *eps = TAKE(real, numbers * (size_t)T), *eps_ref = TAKE(real, numbers * (size_t)T),
          *t = TAKE(real, n * (size_t)T);
-    real *g = TAKE(real, dim), *dkl = TAKE(real, dim);
     int *c = TAKE(int, n *(size_t)T);
-    double *to_go = TAKE(double, n), *advantage = TAKE(double, n);
+    double *to_go = TAKE(double, n);
     Adam adam = adam_new(net, plan->pg_rate);
     Progress bar = progress_start("policy gradient", "reward", plan->pg_iterations);
     for (i = 0; i < n * T; i++) { // rows of a prompt stand together: row i of a step has prompt i / K
@@ -58,20 +56,7 @@ static void align_pg(Net *net, Net *ref, Net *reward, const World *w, const Plan
         for (i = 0; i < n; i++) {
             to_go[i] = (double)r[i];
         }
-        for (k = 0; k < T; k++) { // from the last step of the chain back to the first
-            const StepCoeffs *s = &chain->step[k];
-            advantage_loo(advantage, to_go, w->prompts, K);
-            for (i = 0; i < n; i++) {
-                size_t at = (size_t)k * numbers + (size_t)i * (size_t)dim;
-                double kl = step_kl(dkl, s, eps + at, eps_ref + at, (size_t)dim);
-                int j;
-                step_logp(g, s, path + at, path + numbers + at, eps + at, (size_t)dim);
-                to_go[i] -= plan->beta * kl;
-                for (j = 0; j < dim; j++) { // dL/d eps, in the place of eps
-                    eps[at + (size_t)j] = (real)((plan->beta * dkl[j] - advantage[i] * g[j]) / n);
-                }
-            }
-        }
+        chain_policy_gradient(eps, to_go, eps_ref, path, chain, plan->beta, w->prompts, n, dim); // eps: now dL/d eps
         net_zero_grad(net);
         net->backward(net, NULL, eps, path + numbers, t, c, n * T);
         clip_gradient(net, 5);
@@ -90,7 +75,7 @@ static void align_pg(Net *net, Net *ref, Net *reward, const World *w, const Plan
 // better, relative to the reference, than the loser.  No reward model, no sampling.
 static void align_dpo(Net *net, Net *ref, const Pairs *pairs, const World *w, const Plan *plan,
                       const Schedule *schedule, const Chain *chain) {
-    int B = plan->dpo_batch, dim = w->dim, steps = plan->dpo_steps, step, b;
+    int B = plan->dpo_batch, dim = w->dim, steps = plan->dpo_steps, step;
     size_t half = (size_t)B * (size_t)dim, mark = memory.used;
     real *x = TAKE(real, 2 * half), *eps = TAKE(real, 2 * half), *eps_ref = TAKE(real, 2 * half),
          *d = TAKE(real, 2 * half);
@@ -100,19 +85,7 @@ static void align_dpo(Net *net, Net *ref, const Pairs *pairs, const World *w, co
     Adam adam = adam_new(net, plan->dpo_rate);
     Progress bar = progress_start("diffusion-dpo", "loss", steps);
     for (step = 0; step < steps; step++) {
-        uint64_t first = (uint64_t)step * B;
-        rng_fill_normal(noise, half, seed, w->stream + DPO_NOISE, first * (uint64_t)dim);
-        for (b = 0; b < B; b++) {
-            int i = (int)rng_below(seed, w->stream + DPO_PAIR, first + b, (uint64_t)pairs->n), side;
-            int k = (int)rng_below(seed, w->stream + DPO_LEVEL, first + b, (uint64_t)schedule->T);
-            pairs_row(x, c, pairs, i, b, B);
-            weight[b] = schedule->T * dim * chain->step[k].w_kl; // the weight of the derivation, not a constant
-            for (side = 0; side < 2; side++) {
-                real *row = x + (size_t)(side * B + b) * (size_t)dim;
-                t[side * B + b] = (real)k;
-                forward_noise(row, row, noise + (size_t)b * (size_t)dim, schedule_abar(schedule, k), (size_t)dim);
-            }
-        }
+        pairs_noised(x, noise, t, c, weight, pairs, schedule, chain, B, seed, w->stream + DPO_PAIR, (uint64_t)step * B);
         net->forward(net, eps, x, t, c, 2 * B);
         ref->forward(ref, eps_ref, x, t, c, 2 * B);
         loss = diffusion_dpo_weighted(d, d + half, NULL, NULL, eps, eps + half, eps_ref, eps_ref + half, noise, weight,

@@ -1,4 +1,4 @@
-// bench.h: how the programs tests/bench_*.c measure and what they print: one JSON object a line.
+// bench.h: how the programs tests/bench_*.c and `unet_cuda bench` measure and what they print: one JSON object a line.
 //
 // A time is a wall-clock time of one call, taken RUNS times after a warm-up; the median says what to expect, the
 // minimum what the code can do when nothing else runs.  Beside each rate stands the multiply-add peak of the same
@@ -14,8 +14,8 @@
 #endif
 #include <time.h>
 
-#include "../ref/core/rng.h"
-#include "../ref/core/tile.h"
+#include "../core/rng.h"
+#include "../core/tile.h"
 
 #ifndef BENCH_FLAGS // the Makefile passes the flags it compiles with
 #define BENCH_FLAGS "unknown"
@@ -191,22 +191,41 @@ static inline BenchTime bench_time(void (*work)(void *), void *user, int runs, i
     return t;
 }
 
-// One line.  what: "mlp train"; network: sizes in words; flop: multiplications and additions of one call, 0 = not
-// counted; peak: GFLOP/s of bench_peak with the same threads.
-static inline void bench_print(const char *what, const char *network, double flop, BenchTime t, double peak) {
+// The front of a line, up to what was measured.
+static inline void bench_print_machine(const char *what, const char *network) {
     char machine[128];
     int cores = bench_machine(machine);
     printf("{\"machine\": \"%s\", \"cores\": %d, \"program\": \"tilt\", \"compiler\": \"%s %s\", \"flags\": \"%s\", "
-           "\"threads\": %d, \"what\": \"%s\", \"network\": \"%s\", \"runs\": %d, \"ms_median\": %.5g, "
-           "\"ms_min\": %.5g",
-           machine, cores, bench_compiler(), __VERSION__, BENCH_FLAGS, bench_threads(), what, network, t.runs, t.median,
-           t.min);
+           "\"threads\": %d, \"what\": \"%s\", \"network\": \"%s\"",
+           machine, cores, bench_compiler(), __VERSION__, BENCH_FLAGS, bench_threads(), what, network);
+}
+
+// The back of a line: the times, and the rate of `flop` operations.
+static inline void bench_print_time(double flop, BenchTime t, double peak) {
+    printf(", \"runs\": %d, \"ms_median\": %.5g, \"ms_min\": %.5g", t.runs, t.median, t.min);
     if (flop > 0) {
-        printf(", \"gflops\": %.4g, \"gflops_best\": %.4g, \"peak_gflops\": %.4g, \"share_of_peak\": %.3f",
-               flop / t.median * 1e-6, flop / t.min * 1e-6, peak, flop / t.median * 1e-6 / peak);
+        printf(", \"gflops\": %.4g, \"gflops_best\": %.4g", flop / t.median * 1e-6, flop / t.min * 1e-6);
+    }
+    if (flop > 0 && peak > 0) {
+        printf(", \"peak_gflops\": %.4g, \"share_of_peak\": %.3f", peak, flop / t.median * 1e-6 / peak);
     }
     printf("}\n");
     fflush(stdout);
+}
+
+// One line.  what: "mlp train"; network: sizes in words; flop: multiplications and additions of one call, 0 = not
+// counted; peak: GFLOP/s of bench_peak with the same threads, 0 = not known.
+static inline void bench_print(const char *what, const char *network, double flop, BenchTime t, double peak) {
+    bench_print_machine(what, network);
+    bench_print_time(flop, t, peak);
+}
+
+// The same for work on a batch of images, on the executor named.
+static inline void bench_print_images(const char *what, const char *network, const char *executor, int batch,
+                                      double flop, BenchTime t, double peak) {
+    bench_print_machine(what, network);
+    printf(", \"executor\": \"%s\", \"batch\": %d, \"images_per_s\": %.5g", executor, batch, 1e3 * batch / t.median);
+    bench_print_time(flop, t, peak);
 }
 
 #endif

@@ -1,0 +1,47 @@
+// executor.h: who runs a UNet: the rows that programs offer under --on.
+//
+// A UNet is a list of operations (unet_list.h); an executor turns the list into a Net.  Programs work through Net
+// alone, so another executor is one more row of this table and no other line.
+#ifndef TILT_EXECUTOR_H
+#define TILT_EXECUTOR_H
+
+#include "nonfinite_unet.h"
+#ifdef TILT_CUDA // compiled for a machine with a GPU, and linked with the objects that nvcc made
+#include "unet_plain_gpu.h"
+#else
+#include "unet_plain.h"
+#endif
+
+// Makes the Net; the first parameters must be those of unet_new with the same seed, number by number.
+typedef Net (*UnetMake)(const UnetShape *shape, const Tokens *tokens, int prompts, const Schedule *schedule,
+                        uint64_t seed);
+
+typedef struct {
+    const char *name;
+    UnetMake make;
+    NetFirstBad first_bad; // names the layer that made the first NaN, or NULL
+    double tolerance; // how far its numbers may lie from those of the CPU: |a - b| / |b| over all numbers of a result
+} Executor;
+
+static const Executor executors[] = {
+    {"cpu", unet_new, unet_blame, 1e-4},
+#ifdef TILT_CUDA
+    {"plain", unet_plain_gpu, NULL, 1e-4},
+#else
+    {"plain", unet_plain_new, NULL, 1e-4}, // the kernels as loops on this machine
+#endif
+    // further executors stand here, one row each; what only a GPU can run stands between the #ifdef lines
+};
+enum { EXECUTORS = sizeof executors / sizeof executors[0], EXECUTOR_CPU = 0 };
+
+// Their names as choices of an option, NULL at the end.
+static inline const char *const *executor_names(void) {
+    static const char *names[EXECUTORS + 1];
+    int i;
+    for (i = 0; i < EXECUTORS; i++) {
+        names[i] = executors[i].name;
+    }
+    return names;
+}
+
+#endif
