@@ -1,6 +1,6 @@
-// emulate_loops.h: a convolution of fast_args.h as plain float64 loops over the same bf16 numbers, and checks of a kernel
-// against them.  The loops know a convolution only as the list of its terms (result pixel, source pixel, tap), from which
-// forward and both gradients follow; the kernels' tables are not used.
+// emulate_loops.h: a convolution of fast_args.h as plain float64 loops over the same bf16 numbers, and checks of a
+// kernel against them.  The loops know a convolution only as the list of its terms (result pixel, source pixel, tap),
+// from which forward and both gradients follow; the kernels' tables are not used.
 #ifndef TILT_EMULATE_LOOPS_H
 #define TILT_EMULATE_LOOPS_H
 

@@ -62,8 +62,8 @@ static inline ConvProduct conv_product_back(const FastConv *c, const FastBackwar
 // ---- the result ----------------------------------------------------------------------------------------------------
 
 // T, the tile of a thread block, is BM pixels by BN channels.  It lies in shared memory as fp32, PITCH numbers a row.
-// THREADS threads finish it: each owns 8 columns (GROUPS = BN / 8 of them) and ROWS rows, so there are SLOTS = THREADS /
-// GROUPS threads a column.  T::sync() is a barrier among them.
+// THREADS threads finish it: each owns 8 columns (GROUPS = BN / 8 of them) and ROWS rows, so a column has
+// SLOTS = THREADS / GROUPS threads.  T::sync() is a barrier among them.
 
 __device__ __forceinline__ void conv_add8(float (&v)[8], const float *from) {
     UNROLL

@@ -102,7 +102,7 @@ template <bool BACK> static inline void wgmma_run(const ConvProduct *p, int k, i
     }
 }
 
-// ---- the calls, for shapes that fit ----------------------------------------------------------------------------------
+// ---- the calls, for shapes that fit --------------------------------------------------------------------------------
 
 static inline void wgmma_forward(const FastConv *c, const FastForward *f, Stream stream) {
     ConvProduct p = conv_product_forward(c, f);
@@ -114,7 +114,7 @@ static inline void wgmma_backward_input(const FastConv *c, const FastBackward *b
     wgmma_run<true>(&p, c->k, wgmma_pick(&p), stream);
 }
 
-#else // ---- without TILT_HOPPER ---------------------------------------------------------------------------------------
+#else // ---- without TILT_HOPPER -------------------------------------------------------------------------------------
 
 #include "../core/base.h"
 #include "fast_args.h"

@@ -9,21 +9,23 @@
 //   - Row slide: a box with 2 rows more serves the three taps of a kernel column.  Tap row r begins r W pixels further
 //     down, at a multiple of 1024 bytes because W >= 8, and a matrix descriptor may begin there.  So of 9 taps only 3
 //     read their pixels.
-// Weights are [tap][in][out].  Forward, K = in: rows of B are k ("transposed").  Gradient, K = out: the same memory has K
-// along its rows.  The gradient is the same sum with the taps in the opposite order.
+// Weights are [tap][in][out].  Forward, K = in: rows of B are k ("transposed").  Gradient, K = out: the same memory has
+// K along its rows.  The gradient is the same sum with the taps in the opposite order.
 #ifndef TILT_CONV_WGMMA_KERNEL_H
 #define TILT_CONV_WGMMA_KERNEL_H
 
 #include "conv_product.h"
 #include "device_hopper.h"
 
-// Where nvcc compiles for another processor, a kernel of this file only stops (and is never started, see conv_wgmma.h).
+// Where nvcc compiles for another processor too, the kernels there only stop with an error; wgmma_fits (conv_wgmma.h)
+// sees to it that such a processor does not get them.
 #if defined(EMULATE) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #define WGMMA_HERE
 #endif
 
-// BLOCKS a processor: with one the producer has a warpgroup for itself, whose registers the consumers get; with two it
-// has one warp, and a thread at most 96 registers, so that one block finishes its result while the other multiplies.
+// BLOCKS a processor.  With one, the producer has a warpgroup for itself, whose registers the consumers get: 384
+// threads begin with 168 each, 128 keep 40 and 256 get 232.  With two, one block finishes its result while the other
+// multiplies; the producer has one warp, and a thread may have 96 registers, or else the second block does not fit.
 template <int BM_, int BN_, int BLOCKS_> struct WgmmaTile {
     static const int BM = BM_, BN = BN_, BLOCKS = BLOCKS_;
     static const int THREADS = 256, ALL = BLOCKS == 1 ? 384 : 288; // consumers; with the producer
@@ -85,8 +87,8 @@ __device__ __forceinline__ void wgmma_ring_init(const WgmmaRing &r, int consumer
     }
 }
 
-// The producer waits until the next slot is free, and announces what it will copy there.  The slots begin free: the wait
-// for the phase before the first one returns at once.
+// The producer waits until the next slot is free, and announces what it will copy there.  The slots begin free: the
+// wait for the phase before the first one returns at once.
 __device__ __forceinline__ void wgmma_open(const WgmmaRing &r, int bytes) {
     mbarrier_wait(wgmma_empty(r), r.parity ^ 1);
     mbarrier_expect(wgmma_full(r), (uint32_t)bytes);
@@ -212,7 +214,7 @@ __global__ void __launch_bounds__(T::ALL, T::BLOCKS) wgmma_conv(const __grid_con
     __syncthreads();
     if (threadIdx.x >= T::THREADS) {
         if (T::BLOCKS == 1) {
-            registers_leave<24>();
+            registers_leave<40>();
         }
         if (threadIdx.x == T::THREADS) {
             wgmma_produce<T, BACK>(w, a, b, m0, n0);
@@ -220,7 +222,7 @@ __global__ void __launch_bounds__(T::ALL, T::BLOCKS) wgmma_conv(const __grid_con
         return;
     }
     if (T::BLOCKS == 1) {
-        registers_take<240>();
+        registers_take<232>();
     }
     float acc[T::MI][T::BN / 2];
     uint32_t pixels[T::MI];

@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(T::ALL, T::BLOCKS) wgmma_weights(const __grid_
     __syncthreads();
     if (threadIdx.x >= T::THREADS) {
         if (T::BLOCKS == 1) {
-            registers_leave<24>();
+            registers_leave<40>();
         }
         if (threadIdx.x == T::THREADS) {
             wgmma_produce_pixels<T>(w, ring, begin, end, i0, o0, column);
@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(T::ALL, T::BLOCKS) wgmma_weights(const __grid_
         return;
     }
     if (T::BLOCKS == 1) {
-        registers_take<240>();
+        registers_take<232>();
     }
     float acc[T::TAPS][T::BN / 2];
     UNROLL

@@ -1,14 +1,15 @@
-// device_hopper.h: what sm_90a has beyond device.h, in the same way: as PTX for nvcc, and as plain C++ for the emulation.
+// device_hopper.h: what sm_90a has beyond device.h, in the same way: as PTX for nvcc, and as plain C++ for the
+// emulation.
 //
 //   mbarrier_   a counter in shared memory on which threads wait: for arrivals of others, and for bytes under way
 //   tensor_     one instruction copies a box of a tensor to shared memory ("TMA"); a TensorMap says how the tensor lies
 //   wgmma       a warpgroup (4 warps) multiplies two tiles that lie in shared memory
 //   registers_  warps that need few registers leave them to the others
-// The copies and the products run beside the program; it must wait for both.  The emulation delivers both as late as it
-// may: a box is NaN until someone waits for its bytes, and a product reads its tiles when someone waits for it, so a tile
-// that is given back too early has been overwritten.
-// Source of the layouts: the PTX manual (mbarrier, cp.async.bulk.tensor, wgmma), and for matrices whose rows run along K
-// also CUTLASS's mma_traits_sm90_gmma.hpp.
+// The copies and the products run beside the program; it must wait for both.  The emulation delivers both as late as
+// it may: a box is NaN until someone waits for its bytes, and a product reads its tiles when someone waits for it, so
+// a tile that is given back too early has been overwritten.
+// Source of the layouts: the PTX manual (mbarrier, cp.async.bulk.tensor, wgmma); the strides of a descriptor agree with
+// those that CUTLASS computes in mma_traits_sm90_gmma.hpp.
 #ifndef TILT_DEVICE_HOPPER_H
 #define TILT_DEVICE_HOPPER_H
 
