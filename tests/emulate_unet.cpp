@@ -129,7 +129,7 @@ static void test_training(Pair *p) {
     size_t np = p->cpu.np, dim = (size_t)p->cpu.in, numbers = rows * dim;
     real *weight = NEW(real, 100), *x0 = normals(numbers, 9), *x = NEW(real, numbers), *noise = NEW(real, numbers);
     real *eps = NEW(real, numbers), *average = NEW(real, np), *m = NEW(real, np), *v = NEW(real, np);
-    real *far = NEW(real, np), real_t[rows] = {15, 60};
+    real *far = NEW(real, np), *weight_copy = NEW(real, np), real_t[rows] = {15, 60};
     int t[rows] = {15, 60}, c[rows] = {2, 0};
     FastRule rule = {1e-3, 0.9, 0.999, 1e-8, 0, 0.99, 0, 1, 2, 10, 1, SEED, NOISE, weight};
     Adam adam = adam_new(&p->cpu, rule.rate);
@@ -162,6 +162,15 @@ static void test_training(Pair *p) {
     check(relative(v, adam.v, np) < 2 * BF16_BACKWARD, "training: mean squared gradient", relative(v, adam.v, np));
     check(relative(p->fast.p, p->cpu.p, np) < 2e-3, "training: parameters", relative(p->fast.p, p->cpu.p, np));
     check(relative(far, average, np) < 2e-3, "training: their average", relative(far, average, np));
+    memcpy(weight_copy, p->fast.p, np * sizeof(real)); // a look at the average must not become the training's state
+    memcpy(p->fast.p, far, np * sizeof(real));
+    net_changed(&p->fast);
+    p->fast.forward(&p->fast, eps, x0, real_t, c, rows);
+    memcpy(p->fast.p, weight_copy, np * sizeof(real));
+    net_changed(&p->fast);
+    fast_training_take(run, NULL, NULL, NULL);
+    check(memcmp(p->fast.p, weight_copy, np * sizeof(real)) == 0, "training: parameters after a look at the average",
+          0);
     fast_training_end(run);
     adam_free(&adam);
 }

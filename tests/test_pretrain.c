@@ -82,9 +82,11 @@ static void test_draw(void) {
     Training two = training_new(&net, &world, &schedule, wide, 5);
     int b, forgotten = 0;
     training_draw(&two);
+    training_noise(&two);
     for (one.step = 0; one.step < 2; one.step++) {
         size_t at = (size_t)one.step * ROWS;
         training_draw(&one);
+        training_noise(&one);
         CHECK(same(one.x, two.x + 2 * at, 2 * ROWS) && same(one.noise, two.noise + 2 * at, 2 * ROWS), "rows of step %d",
               one.step);
         CHECK(same(one.t, two.t + at, ROWS) && memcmp(one.c, two.c + at, ROWS * sizeof(int)) == 0, "levels of step %d",

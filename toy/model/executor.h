@@ -6,7 +6,9 @@
 #define TILT_EXECUTOR_H
 
 #include "nonfinite_unet.h"
-#ifdef TILT_CUDA // compiled for a machine with a GPU, and linked with the objects that nvcc made
+#include "pretrain.h"
+#ifdef TILT_CUDA // linked with the objects that nvcc made of unet_plain.cu and unet_fast.cu
+#include "train_device.h"
 #include "unet_plain_gpu.h"
 #else
 #include "unet_plain.h"
@@ -21,16 +23,17 @@ typedef struct {
     UnetMake make;
     NetFirstBad first_bad; // names the layer that made the first NaN, or NULL
     double tolerance; // how far its numbers may lie from those of the CPU: |a - b| / |b| over all numbers of a result
+    TrainDevice *(*train)(Training *); // a training that stays on its device, or NULL: through the Net
 } Executor;
 
 static const Executor executors[] = {
-    {"cpu", unet_new, unet_blame, 1e-4},
+    {"cpu", unet_new, unet_blame, 1e-4, NULL},
 #ifdef TILT_CUDA
-    {"plain", unet_plain_gpu, NULL, 1e-4},
+    {"plain", unet_plain_gpu, NULL, 1e-4, NULL},
+    {"fast", unet_fast_gpu, NULL, 0.03, train_device_new}, // activations of 8 bits
 #else
-    {"plain", unet_plain_new, NULL, 1e-4}, // the kernels as loops on this machine
+    {"plain", unet_plain_new, NULL, 1e-4, NULL}, // the kernels as loops on this machine
 #endif
-    // further executors stand here, one row each; what only a GPU can run stands between the #ifdef lines
 };
 enum { EXECUTORS = sizeof executors / sizeof executors[0], EXECUTOR_CPU = 0 };
 

@@ -24,7 +24,7 @@ static inline int image_model_world(const char *path, const char *name, int side
     if (strcmp(name, "glyphs") == 0) {
         return side == 12 ? WORLD_GLYPHS12 : side == 16 ? WORLD_GLYPHS16 : WORLD_GLYPHS32;
     }
-    for (i = 0; i < COUNT(pictures); i++) {
+    for (i = 0; i < (int)(sizeof pictures / sizeof pictures[0]); i++) {
         if (strcmp(name, any_world_names[pictures[i]]) == 0) {
             return pictures[i];
         }

@@ -16,6 +16,7 @@
 
 enum { TRAIN_DATA = 100, TRAIN_NOISE, TRAIN_LEVEL, TRAIN_DROP }; // streams, each added to the world's own
 enum { TRAIN_WARM = 50, TRAIN_CURVE = 100 };                     // steps of rising rate; points of the loss curve
+enum { TRAIN_EARLY = 100, TRAIN_CLIP = 1 };                      // steps of a short average; length of a gradient
 
 // What decides the bits of a training, besides the net, the world and the seed.
 typedef struct {
@@ -25,7 +26,18 @@ typedef struct {
     int power;              // the weight of a level is 1/alpha^power
 } Recipe;
 
-typedef struct {
+typedef struct Training Training;
+
+// A training whose parameters live on another device (train_device.h).
+typedef struct TrainDevice TrainDevice;
+struct TrainDevice {
+    void *self;
+    void (*step)(TrainDevice *, Training *);  // one step from the clean x, t, c of the batch; sets loss and norm
+    void (*fetch)(TrainDevice *, Training *); // brings net->p, adam and ema up to date
+    void (*release)(TrainDevice *);
+};
+
+struct Training {
     Net *net;
     const World *world;
     const Schedule *schedule;
@@ -41,8 +53,9 @@ typedef struct {
     double curve[TRAIN_CURVE]; // sum of the losses in each hundredth of the plan
     real *x, *noise, *eps, *t; // one batch
     int *c;
-    char trouble[300]; // why the last step failed
-} Training;
+    char trouble[300];   // why the last step failed
+    TrainDevice *device; // takes the steps, or NULL: this machine does
+};
 
 // Weight 1/alpha^power.  The minimiser does not depend on the weight; the training does: with power 0 (eps-loss) the
 // noisy levels, where the prompt decides what appears, hardly train.  The MLPs do best with 1: with 2 (v-loss) the last
@@ -88,6 +101,9 @@ static inline Training training_new(Net *net, const World *world, const Schedule
 }
 
 static inline void training_free(Training *run) {
+    if (run->device != NULL) {
+        run->device->release(run->device);
+    }
     adam_free(&run->adam);
     free(run->ema);
     free(run->kept);
@@ -100,24 +116,30 @@ static inline void training_free(Training *run) {
     memset(run, 0, sizeof *run);
 }
 
-// The batch of the next step: data x noised to the levels t, the noise in it, and the prompts c.  Row b of step s is
-// number s rows + b of each stream.
+// The batch of the next step: data x, the levels t, and the prompts c.  Row b of step s is number s rows + b of each
+// stream.
 static inline void training_draw(Training *run) {
     const World *w = run->world;
     int B = run->recipe.rows, b;
-    size_t dim = (size_t)w->dim;
     uint64_t first = (uint64_t)run->step * (uint64_t)B;
     w->draw(w, run->x, run->c, (size_t)B, run->seed, w->stream + TRAIN_DATA, first);
-    rng_fill_normal(run->noise, (size_t)B * dim, run->seed, w->stream + TRAIN_NOISE, first * dim);
     for (b = 0; b < B; b++) {
         uint64_t row = first + (uint64_t)b;
-        int k = (int)rng_below(run->seed, w->stream + TRAIN_LEVEL, row, (uint64_t)run->schedule->T);
-        real *x = run->x + (size_t)b * dim;
-        run->t[b] = (real)k;
+        run->t[b] = (real)(int)rng_below(run->seed, w->stream + TRAIN_LEVEL, row, (uint64_t)run->schedule->T);
         if (rng_uniform(run->seed, w->stream + TRAIN_DROP, row) < run->recipe.forget) {
             run->c[b] = -1;
         }
-        forward_noise(x, x, run->noise + (size_t)b * dim, schedule_abar(run->schedule, k), dim);
+    }
+}
+
+// x noised to the levels, and the noise in it.
+static inline void training_noise(Training *run) {
+    size_t dim = (size_t)run->world->dim, B = (size_t)run->recipe.rows, b;
+    uint64_t first = (uint64_t)run->step * (uint64_t)B * dim;
+    rng_fill_normal(run->noise, B * dim, run->seed, run->world->stream + TRAIN_NOISE, first);
+    for (b = 0; b < B; b++) {
+        real *x = run->x + b * dim;
+        forward_noise(x, x, run->noise + b * dim, schedule_abar(run->schedule, (int)run->t[b]), dim);
     }
 }
 
@@ -157,6 +179,31 @@ static inline int training_trouble(Training *run, const char *what, double value
     return 0;
 }
 
+// What the device has changed, brought here.
+static inline void training_fetch(Training *run) {
+    if (run->device != NULL) {
+        run->device->fetch(run->device, run);
+    }
+}
+
+// The step on a device.  A gradient or parameter that is not finite shows as a length that is not.
+static inline int training_step_there(Training *run) {
+    run->device->step(run->device, run);
+    if (!is_finite(run->loss) || !is_finite(run->norm)) {
+        char number[24];
+        int loss = !is_finite(run->loss);
+        snprintf(run->trouble, sizeof run->trouble, "step %d: the %s is %s; lower the rate (%g now)", run->step + 1,
+                 loss ? "loss" : "length of the gradient", nonfinite_value(number, loss ? run->loss : run->norm),
+                 run->recipe.rate);
+        return 0;
+    }
+    return 1;
+}
+
+static inline double training_keep(const Training *run) {
+    return run->step < TRAIN_EARLY ? 0.9 : run->recipe.keep;
+}
+
 // One step: draw, gradient, clip to length 1, Adam, average.  Returns 0 when a number is not finite: then nothing may
 // be saved any more, the step is not counted, and run->trouble says where it began.
 static inline int training_step(Training *run) {
@@ -164,6 +211,15 @@ static inline int training_step(Training *run) {
     const Recipe *r = &run->recipe;
     size_t at;
     training_draw(run);
+    if (run->device != NULL) {
+        if (!training_step_there(run)) {
+            return 0;
+        }
+        run->curve[(int64_t)run->step * TRAIN_CURVE / r->steps] += run->loss;
+        run->step++;
+        return 1;
+    }
+    training_noise(run);
     net_zero_grad(net);
     run->loss = denoiser_gradient(net, run->eps, run->x, run->noise, run->t, run->c, run->weight, r->rows, r->micro);
     if (!is_finite(run->loss)) {
@@ -173,14 +229,14 @@ static inline int training_step(Training *run) {
     if (at < net->np) {
         return training_trouble(run, "gradient", (double)net->g[at]);
     }
-    run->norm = clip_gradient(net, 1);
+    run->norm = clip_gradient(net, TRAIN_CLIP);
     run->adam.lr = rate_at(r->rate, run->step, TRAIN_WARM, r->steps);
     adam_step(&run->adam, net);
     at = first_beyond(net->p, net->np, NONFINITE_LARGEST);
     if (at < net->np) {
         return training_trouble(run, "new parameter", (double)net->p[at]);
     }
-    ema_update(run->ema, net, run->step < 100 ? 0.9 : r->keep);
+    ema_update(run->ema, net, training_keep(run));
     run->curve[(int64_t)run->step * TRAIN_CURVE / r->steps] += run->loss;
     run->step++;
     return 1;
@@ -188,6 +244,7 @@ static inline int training_step(Training *run) {
 
 // Puts the average into the net, for looking at it, sampling or saving; training_back takes up the training again.
 static inline void training_average(Training *run) {
+    training_fetch(run);
     memcpy(run->kept, run->net->p, run->net->np * sizeof(real));
     memcpy(run->net->p, run->ema, run->net->np * sizeof(real));
     net_changed(run->net);

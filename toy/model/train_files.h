@@ -37,6 +37,7 @@ static inline void training_tensors(StTensor list[TRAINING_TENSORS], Training *r
 static inline void training_save(const char *path, const char *text, Training *run) {
     StTensor list[TRAINING_TENSORS];
     StMeta meta = st_meta(text, (uint64_t)run->step, run->seed);
+    training_fetch(run);
     training_tensors(list, run);
     st_save(path, list, TRAINING_TENSORS, &meta);
 }

@@ -99,6 +99,9 @@ static inline int train_run(ImageNet *n, const AnyWorld *w, const Schedule *sche
     run.first_bad = n->first_bad;
     folder_make(o->out);
     train_begin(&run, &f, text, o);
+    if (executors[o->on].train != NULL) {
+        run.device = executors[o->on].train(&run);
+    }
     bar.unit = "images";
     bar.per_step = o->rows;
     bar.first = run.step;

@@ -111,6 +111,7 @@ static inline void fast_training_data(FastTraining *r, const real *x0, const int
 static inline void fast_training_go(double *loss, double *norm, FastTraining *r, const real *x0, const int *t,
                                     const int *c) {
     FastBatch *b = r->batch;
+    unet_fast_parameters(r->m, r->net); // somebody may have changed them: another net, the average for a sheet
     if (x0 != NULL) {
         fast_training_data(r, x0, t, c);
     }
@@ -138,9 +139,11 @@ static inline void fast_training_go(double *loss, double *norm, FastTraining *r,
 static inline void fast_training_take(FastTraining *r, real *moment, real *square, real *average) {
     size_t bytes = r->net->np * sizeof(float);
     fast_wait(r->m->stream);
-    to_host(r->net->p, r->m->net.p, bytes);
-    net_changed(r->net);
-    r->m->stamp = r->net->stamp; // the device has them already
+    if (r->m->stamp == r->net->stamp) { // otherwise somebody put back older ones, and the device has others
+        to_host(r->net->p, r->m->net.p, bytes);
+        net_changed(r->net);
+        r->m->stamp = r->net->stamp;
+    }
     if (moment != NULL) {
         to_host(moment, r->moment, bytes);
     }
