@@ -26,20 +26,20 @@ static inline int mma_tile_columns(int tile) {
     return columns[tile];
 }
 
-static inline int mma_blocks(const MmaProduct *p, int tile) {
+static inline int mma_blocks(const ConvProduct *p, int tile) {
     int bm = mma_tile_rows(tile), bn = mma_tile_columns(tile);
     return (p->walk.rows + bm - 1) / bm * ((p->columns1 + p->columns2) / bn) * p->walk.parts;
 }
 
 // A tile takes whole columns, and a part of the sums must not be spread over two blocks.
-static inline int mma_tile_fits(const MmaProduct *p, int tile) {
+static inline int mma_tile_fits(const ConvProduct *p, int tile) {
     return (p->columns1 + p->columns2) % mma_tile_columns(tile) == 0 &&
            (p->sums == NULL || p->sum_pixels <= mma_tile_rows(tile));
 }
 
 // The largest tile (fewest bytes a product) that makes enough blocks, or else the one that makes the most.  What a
 // small image and a batch of 1 would still gain from, K split over blocks with a second pass that adds, is not here.
-static inline int mma_pick(const MmaProduct *p) {
+static inline int mma_pick(const ConvProduct *p) {
     int best = -1;
     for (int tile = 0; tile < MMA_TILES; tile++) {
         if (mma_tile_fits(p, tile)) {
@@ -54,14 +54,14 @@ static inline int mma_pick(const MmaProduct *p) {
     return best;
 }
 
-template <class T, bool BACK> static inline void mma_launch(const MmaProduct &p, Stream stream) {
+template <class T, bool BACK> static inline void mma_launch(const ConvProduct &p, Stream stream) {
     unsigned columns = (unsigned)((p.columns1 + p.columns2) / T::BN);
     unsigned rows = (unsigned)((p.walk.rows + T::BM - 1) / T::BM);
     LAUNCH_FAST((mma_conv<T, BACK>), dim3(columns, rows, (unsigned)p.walk.parts), dim3(T::THREADS), T::BYTES, stream,
                 p);
 }
 
-template <bool BACK> static inline void mma_run(const MmaProduct &p, int tile, Stream stream) {
+template <bool BACK> static inline void mma_run(const ConvProduct &p, int tile, Stream stream) {
     switch (tile) {
     case 0:
         return mma_launch<MmaTile0, BACK>(p, stream);
@@ -76,52 +76,15 @@ template <bool BACK> static inline void mma_run(const MmaProduct &p, int tile, S
     }
 }
 
-// ---- what is computed ---------------------------------------------------------------------------------------------
-
-static inline MmaProduct mma_forward_product(const FastConv *c, const FastForward *f) {
-    MmaProduct p = MmaProduct();
-    p.walk = conv_walk_forward(c);
-    p.a1 = f->x1;
-    p.a2 = f->x2;
-    p.depth1 = c->C1;
-    p.depth2 = c->C2;
-    p.w = f->w;
-    p.in = c->C1 + c->C2;
-    p.out = c->out;
-    p.y1 = f->y;
-    p.columns1 = c->out;
-    p.add1 = f->add;
-    p.bias = f->bias;
-    p.image_rows = f->rows;
-    p.sums = f->sums;
-    p.sum_pixels = fast_sum_pixels(c->H, c->W);
-    return p;
-}
-
-static inline MmaProduct mma_backward_product(const FastConv *c, const FastBackward *b) {
-    MmaProduct p = MmaProduct();
-    p.walk = conv_walk_back(c);
-    p.a1 = b->dy;
-    p.depth1 = c->out;
-    p.w = b->w;
-    p.in = c->C1 + c->C2;
-    p.out = c->out;
-    p.y1 = b->dx1;
-    p.y2 = b->dx2;
-    p.columns1 = c->C1;
-    p.columns2 = c->C2;
-    p.add1 = b->add1 ? b->dx1 : NULL;
-    p.add2 = b->add2 ? b->dx2 : NULL;
-    return p;
-}
+// ---- the calls ----------------------------------------------------------------------------------------------------
 
 static inline void mma_forward(const FastConv *c, const FastForward *f, Stream stream) {
-    MmaProduct p = mma_forward_product(c, f);
+    ConvProduct p = conv_product_forward(c, f);
     mma_run<false>(p, mma_pick(&p), stream);
 }
 
 static inline void mma_backward_input(const FastConv *c, const FastBackward *b, Stream stream) {
-    MmaProduct p = mma_backward_product(c, b);
+    ConvProduct p = conv_product_back(c, b);
     mma_run<true>(p, mma_pick(&p), stream);
 }
 

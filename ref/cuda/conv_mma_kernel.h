@@ -10,7 +10,7 @@
 #ifndef TILT_CONV_MMA_KERNEL_H
 #define TILT_CONV_MMA_KERNEL_H
 
-#include "conv_walk.h"
+#include "conv_product.h"
 
 // Tile sizes: of a block (BM x BN), of a warp (WM x WN), slices under way.
 template <int BM_, int BN_, int WM_, int WN_, int STAGES_> struct MmaTile {
@@ -22,22 +22,9 @@ template <int BM_, int BN_, int WM_, int WN_, int STAGES_> struct MmaTile {
     static const int GROUPS = BN / 8, SLOTS = THREADS / GROUPS, ROWS = BM / SLOTS;
     static const int TILE_BYTES = BM * PITCH * 4, EPILOGUE = TILE_BYTES + SLOTS * 2 * BN * 4, RING = STAGES * STAGE;
     static const int BYTES = RING > EPILOGUE ? RING : EPILOGUE;
-};
-
-// One product, forward or back.
-struct MmaProduct {
-    ConvWalk walk;
-    const bf16 *a1, *a2;     // the source, side by side
-    int depth1, depth2;      // its channels
-    const bf16 *w;           // [k k][in][out]
-    int in, out;             // sides of a kernel matrix
-    bf16 *y1, *y2;           // the result, side by side, or NULL: not wanted
-    int columns1, columns2;  // its channels
-    const bf16 *add1, *add2; // added to it, or NULL
-    const float *bias;       // [columns1], or NULL
-    const float *image_rows; // [N][columns1], one vector per image, or NULL
-    float *sums;             // [N][parts][2][columns1], or NULL
-    int sum_pixels;          // pixels of a part
+    static __device__ __forceinline__ void sync() {
+        __syncthreads();
+    }
 };
 
 // ---- the main loop -------------------------------------------------------------------------------------------------
@@ -48,7 +35,7 @@ struct MmaProduct {
 // Copy slice (tap, channels c .. c + 63) to `stage`.  A thread copies 16-byte column t % 8 of rows t / 8,
 // t / 8 + THREADS / 8, ...
 template <class T, bool BACK>
-__device__ __forceinline__ void mma_load(const MmaProduct &p, const ConvRow *row, int n0, ConvTap tap, int c,
+__device__ __forceinline__ void mma_load(const ConvProduct &p, const ConvRow *row, int n0, ConvTap tap, int c,
                                          uint32_t stage) {
     const int t = (int)threadIdx.x, q = t % 8;
     const bool second = c >= p.depth1;
@@ -132,104 +119,11 @@ __device__ __forceinline__ void mma_spread(float *tile, const float (&acc)[T::WM
     }
 }
 
-__device__ __forceinline__ void mma_add8(float (&v)[8], const float *from) {
-    UNROLL
-    for (int half = 0; half < 2; half++) {
-        Float4 four = *(const Float4 *)(from + 4 * half);
-        UNROLL
-        for (int i = 0; i < 4; i++) {
-            v[4 * half + i] += four.v[i];
-        }
-    }
-}
-
-// Store 8 sums and 8 sums of squares, and begin again at 0.
-__device__ __forceinline__ void mma_put_sums(float *to, int stride, float (&s)[8], float (&q)[8]) {
-    UNROLL
-    for (int i = 0; i < 8; i++) {
-        to[i] = s[i];
-        to[stride + i] = q[i];
-        s[i] = 0;
-        q[i] = 0;
-    }
-}
-
-// Bias, image vector and skip connection are added, the result is stored, and its columns are summed.  A part of the
-// sums that is no longer than the ROWS of a thread is stored by it; longer ones are added up over the slots.
-template <class T>
-__device__ __forceinline__ void mma_finish(const MmaProduct &p, const float *tile, float *red, int m0, int n0) {
-    const int slot = (int)threadIdx.x / T::GROUPS, group = (int)threadIdx.x % T::GROUPS, column = n0 + group * 8;
-    const bool second = column >= p.columns1;
-    bf16 *y = second ? p.y2 : p.y1;
-    const bf16 *add = second ? p.add2 : p.add1;
-    const int width = second ? p.columns2 : p.columns1, at = second ? column - p.columns1 : column;
-    float s[8], q[8];
-    UNROLL
-    for (int i = 0; i < 8; i++) {
-        s[i] = 0;
-        q[i] = 0;
-    }
-    UNROLL
-    for (int i = 0; i < T::ROWS; i++) {
-        const int r = slot * T::ROWS + i, m = m0 + r;
-        if (m < p.walk.rows && y != NULL) {
-            const size_t to = (size_t)conv_target(p.walk, m, (int)blockIdx.z) * width + at;
-            float v[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-            mma_add8(v, tile + r * T::PITCH + group * 8);
-            UNROLL
-            for (int j = 0; j < 8 && p.bias != NULL; j++) {
-                v[j] += p.bias[column + j]; // one by one: a bias may begin anywhere in the vector of parameters
-            }
-            if (p.image_rows != NULL) {
-                mma_add8(v, p.image_rows + (size_t)(m >> (p.walk.log_h + p.walk.log_w)) * width + column);
-            }
-            if (add != NULL) {
-                Bf16x8 old = *(const Bf16x8 *)(add + to);
-                UNROLL
-                for (int j = 0; j < 4; j++) {
-                    v[2 * j] += low_float(old.pair[j]);
-                    v[2 * j + 1] += high_float(old.pair[j]);
-                }
-            }
-            Bf16x8 rounded;
-            UNROLL
-            for (int j = 0; j < 4; j++) {
-                rounded.pair[j] = pack2(v[2 * j], v[2 * j + 1]);
-            }
-            *(Bf16x8 *)(y + to) = rounded;
-            UNROLL
-            for (int j = 0; j < 8; j++) {
-                s[j] += v[j];
-                q[j] += v[j] * v[j];
-            }
-            if (p.sums != NULL && p.sum_pixels <= T::ROWS && (m + 1) % p.sum_pixels == 0) {
-                mma_put_sums(p.sums + (size_t)(m / p.sum_pixels) * 2 * width + column, width, s, q);
-            }
-        }
-    }
-    if (p.sums == NULL || p.sum_pixels <= T::ROWS) {
-        return; // the whole block does
-    }
-    mma_put_sums(red + slot * 2 * T::BN + group * 8, T::BN, s, q);
-    __syncthreads();
-    const int parts = T::BM / p.sum_pixels, slots = p.sum_pixels / T::ROWS;
-    for (int i = (int)threadIdx.x; i < parts * 2 * T::BN; i += T::THREADS) {
-        const int part = i / (2 * T::BN), j = i % (2 * T::BN), m = m0 + part * p.sum_pixels;
-        if (m < p.walk.rows) {
-            float total = 0;
-            for (int k = 0; k < slots; k++) {
-                total += red[(part * slots + k) * 2 * T::BN + j];
-            }
-            p.sums[((size_t)(m / p.sum_pixels) * 2 + j / T::BN) * p.columns1 + n0 + j % T::BN] = total;
-        }
-    }
-}
-
 // ---- the kernel ----------------------------------------------------------------------------------------------------
 
 // grid: (tiles over the columns, tiles over the rows, parts of the walk).  Neighbouring blocks share their pixels.
 template <class T, bool BACK>
-__global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_conv(const __grid_constant__ MmaProduct p) {
+__global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_conv(const __grid_constant__ ConvProduct p) {
     const int n0 = (int)blockIdx.x * T::BN, m0 = (int)blockIdx.y * T::BM, warp = (int)threadIdx.x / 32;
     const int wm = warp % T::WARPS_M * T::WM, wn = warp / T::WARPS_M * T::WN;
     if ((n0 < p.columns1 ? p.y1 : p.y2) == NULL && (n0 + T::BN > p.columns1 ? p.y2 : p.y1) == NULL) {
@@ -281,7 +175,7 @@ __global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_conv(con
     float *tile = (float *)shared, *red = (float *)(shared + T::TILE_BYTES);
     mma_spread<T>(tile, acc, wm, wn);
     __syncthreads();
-    mma_finish<T>(p, tile, red, m0, n0);
+    conv_finish<T>(p, tile, red, m0, n0);
 }
 
 #endif

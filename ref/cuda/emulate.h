@@ -82,6 +82,7 @@ static struct {
     std::function<void()> *body;
     long progress; // grows when anything happens that another thread may wait for
     long seen;     // its value when the last round over a span began
+    long blocks;   // how many have begun
     size_t span;   // so many threads of the order get on together before others do
     size_t idle;   // threads that have waited in vain since the last progress
     unsigned char *shared;
@@ -247,6 +248,7 @@ static inline void emu_run_block(int n) {
     emu.left = n;
     emu.seen = emu.progress;
     emu.idle = 0;
+    emu.blocks++;
     emu_go(emu.scheduler, 0); // comes back when all have ended
 }
 

@@ -60,6 +60,8 @@ __host__ __device__ __forceinline__ int fast_sum_parts(int H, int W) {
 //   void PREFIX_backward_weights(const FastConv *c, const bf16 *x1, const bf16 *x2, const bf16 *dy, float *dw,
 //                                int slices, Stream stream);      dw: [slices][k k][C1 + C2][out], written whole
 //   int PREFIX_slices(const FastConv *c);             how many slices keep the GPU busy
+// conv_wgmma.h takes some shapes only:
+//   int wgmma_fits(const FastConv *c);                does it take this one, and is this GPU one for it?
 // conv_thin.h has the first and the last convolution, whose images have 1..16 channels in fp32.
 
 #endif

@@ -1,9 +1,15 @@
 // unet_fast.cu: unet_fast.h compiled for a GPU, behind the C interface of unet_fast_gpu.h.
 //     nvcc -std=c++17 -O3 -arch=sm_80 -c toy/model/unet_fast.cu -o build/unet_fast.o
+// and with the Hopper convolutions (unet_fast_use_hopper), for H100 and H200 alone:
+//     nvcc -std=c++17 -O3 -DTILT_HOPPER -gencode=arch=compute_90a,code=sm_90a -c toy/model/unet_fast.cu ...
 #include "unet_fast_train.h"
 
 Net unet_fast_gpu(const UnetShape *shape, const Tokens *tokens, int prompts, const Schedule *schedule, uint64_t seed) {
     return unet_fast_new(shape, tokens, prompts, schedule, seed);
+}
+
+void unet_fast_use_hopper(Net *net, int on) {
+    unet_fast_hopper(net, on);
 }
 
 FastTraining *fast_training_new(Net *net, const FastRule *rule, int rows, int step, const real *m, const real *v,

@@ -59,6 +59,22 @@ static inline int unet_fast_slot(UnetFast *m, int N) {
     return oldest;
 }
 
+// on: convolutions that fit run on the kernels of conv_wgmma.h from now on.
+static inline void unet_fast_hopper(Net *net, int on) {
+    UnetFast *m = (UnetFast *)net->self;
+    if (on && !wgmma_ready()) {
+        DIE("unet: the Hopper convolutions want an H100 or H200 and a program compiled with -DTILT_HOPPER for sm_90a");
+    }
+    if (m->net.hopper == (on != 0)) {
+        return;
+    }
+    fast_wait(m->stream);
+    m->net.hopper = on != 0;
+    for (int slot = 0; slot < FAST_BATCHES; slot++) { // they are arranged for the other kernels
+        unet_fast_forget(m, slot);
+    }
+}
+
 // Parameters go to the device when they have changed.
 static inline void unet_fast_parameters(UnetFast *m, const Net *net) {
     if (m->stamp != net->stamp) {

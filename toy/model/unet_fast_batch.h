@@ -69,7 +69,8 @@ static inline void fast_layer(FastNet *net, FastBatch *b, const FastArena *a, Fa
         for (int k = i + 1; k < u->ops && l->sums != NULL; k++) { // only the last who writes leaves the sums
             l->sums = u->op[k].kind == UNET_CONV && u->op[k].out == op->out ? NULL : l->sums;
         }
-        l->weight_slices = mma_slices(&c);
+        l->hopper = net->hopper && wgmma_fits(&c);
+        l->weight_slices = l->hopper ? wgmma_slices(&c) : mma_slices(&c);
         l->bias_slices = op->rows >= 0 ? N : bias_parts(pixels);
         if (op->rows >= 0) {
             size_t at = (size_t)N * b->embed.linear[net->rows_linear[op->rows]].rows;

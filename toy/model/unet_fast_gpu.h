@@ -30,6 +30,11 @@ extern "C" {
 // As unet_new and unet_plain_new; forward and backward take pointers of this machine.
 Net unet_fast_gpu(const UnetShape *shape, const Tokens *tokens, int prompts, const Schedule *schedule, uint64_t seed);
 
+// on: convolutions whose shape fits run on the kernels for sm_90a (H100, H200; ref/cuda/conv_wgmma.h) instead of those
+// for every GPU.  Off unless asked for, because no measurement has shown yet where they are faster.  Trainings and
+// samplers keep what was set when their batch was made.
+void unet_fast_use_hopper(Net *net, int on);
+
 // A training of a net of unet_fast_gpu, `rows` rows a step.  It begins with the net's parameters, after `step` steps;
 // m, v, average (np): state of Adam and the average, NULL: zeros, and the parameters.
 FastTraining *fast_training_new(Net *net, const FastRule *rule, int rows, int step, const real *m, const real *v,

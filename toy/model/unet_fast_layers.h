@@ -19,7 +19,7 @@ static inline void fast_forward_layer(FastNet *net, FastBatch *b, const FastLaye
         break;
     case FAST_CONV: {
         FastForward f = {l->x1, l->x2, w, bias, l->rows, l->add, l->y, l->sums};
-        mma_forward(&l->conv, &f, stream);
+        l->hopper ? wgmma_forward(&l->conv, &f, stream) : mma_forward(&l->conv, &f, stream);
         break;
     }
     case FAST_NORM: {
@@ -78,10 +78,12 @@ static inline void fast_backward_conv(FastNet *net, const FastLayer *l, int weig
     } else if (weights) {
         bias_sums(l->dy, c->N * pixels, c->out, l->db, l->bias_slices, stream);
     }
-    if (weights) {
+    if (weights && l->hopper) {
+        wgmma_backward_weights(c, l->x1, l->x2, l->dy, l->dw, l->weight_slices, stream);
+    } else if (weights) {
         mma_backward_weights(c, l->x1, l->x2, l->dy, l->dw, l->weight_slices, stream);
     }
-    mma_backward_input(c, &back, stream);
+    l->hopper ? wgmma_backward_input(c, &back, stream) : mma_backward_input(c, &back, stream);
     if (l->dadd != NULL) {
         fast_add(l->dadd, l->dy, (size_t)(c->N * pixels) * (size_t)c->out, l->add_add, stream);
     }

@@ -14,6 +14,7 @@
 #include "../../ref/cuda/conv_mma.h"
 #include "../../ref/cuda/conv_mma_weights.h"
 #include "../../ref/cuda/conv_thin.h"
+#include "../../ref/cuda/conv_wgmma.h"
 #include "../../ref/cuda/embed_fast.h"
 #include "../../ref/cuda/memory.h"
 #include "../../ref/cuda/norm_fast.h"
@@ -34,6 +35,7 @@ struct FastView {
 struct FastLayer {
     FastRole role;
     FastConv conv;
+    int hopper; // does this convolution run on the kernels of sm_90a?
     ThinConv thin;
     FastNorm norm;
     FastAttention attend;
@@ -66,6 +68,7 @@ struct FastBatch {
 struct FastNet {
     UnetPlan *plan;
     int steps;
+    int hopper; // should convolutions that fit run on the kernels of sm_90a?
     FastView view[UNET_MAX_BUFS];
     int linear[UNET_MAX_OPS];         // operation -> number in FastEmbed, or -1
     int rows_linear[UNET_MAX_BUFS];   // buffer of a block's vectors -> number in FastEmbed, or -1
