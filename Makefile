@@ -99,7 +99,7 @@ $(BUILD)/unet_cuda: toy/unet_cuda.c $(HEADERS) $(STAMP)
 unet_cuda: $(BUILD)/unet_cuda
 	@echo 'built $<; its commands: $< --help'
 
-# ---- with a GPU: build/cuda/unet_cuda, the same program with the kernels of ref/cuda/ behind --on plain and --on fast ----
+# ---- with a GPU: build/cuda/unet_cuda, the same program with the kernels of ref/cuda/ behind --on plain, fast, hopper -
 # ARCH=sm_80 (or sm_90a ...): for which GPU; without it the one that is there, or else sm_80.
 
 NVCC ?= $(firstword $(wildcard $(shell command -v nvcc 2>/dev/null) $(CUDA_HOME)/bin/nvcc /usr/local/cuda/bin/nvcc))
@@ -108,8 +108,10 @@ ARCH = $(firstword $(shell nvidia-smi --query-gpu=compute_cap --format=csv,nohea
     sed -n '1{/^[0-9]/{s/[^0-9]//g;s/^90$$/90a/;s/^/sm_/p;};}') sm_80)
 endif
 CUDA_FOR = -gencode=arch=$(patsubst sm_%,compute_%,$(ARCH)),code=$(ARCH)
+# For Hopper (sm_90a) also the kernels that only it has, behind --on hopper.
+HOPPER = $(if $(filter sm_90a,$(ARCH)),-DTILT_HOPPER)
 # No exceptions and no guarded statics: then the C compiler links the objects without the C++ library.
-CUDA_FLAGS = -std=c++17 $(CUDA_FOR) -Xcompiler -Wall,-Wextra,-fno-exceptions,-fno-threadsafe-statics
+CUDA_FLAGS = -std=c++17 $(CUDA_FOR) $(HOPPER) -Xcompiler -Wall,-Wextra,-fno-exceptions,-fno-threadsafe-statics
 CUDA_LIBS = -L$(dir $(NVCC))../lib64 -lcudart_static -ldl -lrt -lpthread
 CU = $(BUILD)/cuda
 
@@ -122,9 +124,9 @@ $(CU)/unet_plain.o: toy/model/unet_plain.cu $(HEADERS) $(STAMP) | have-nvcc
 $(CU)/unet_fast.o: toy/model/unet_fast.cu $(HEADERS) $(STAMP) | have-nvcc
 	$(NVCC) $(CUDA_FLAGS) -O3 -c $< -o $@
 $(CU)/unet_cuda: toy/unet_cuda.c $(CU)/unet_plain.o $(CU)/unet_fast.o
-	$(CC) $(FLAGS) -DTILT_CUDA $^ -o $@ $(OMP) $(CUDA_LIBS) -lm
+	$(CC) $(FLAGS) -DTILT_CUDA $(HOPPER) $^ -o $@ $(OMP) $(CUDA_LIBS) -lm
 $(CU)/dump_unet: tests/dump_unet.c $(CU)/unet_plain.o $(CU)/unet_fast.o
-	$(CC) $(FLAGS) -DTILT_CUDA $^ -o $@ $(OMP) $(CUDA_LIBS) -lm
+	$(CC) $(FLAGS) -DTILT_CUDA $(HOPPER) $^ -o $@ $(OMP) $(CUDA_LIBS) -lm
 cuda: have-nvcc
 	@$(MAKE) --no-print-directory $(CU)/unet_cuda
 	@echo 'built $(CU)/unet_cuda for $(ARCH); try: $(CU)/unet_cuda check --on fast'

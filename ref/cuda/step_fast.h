@@ -150,8 +150,8 @@ struct StepRule {
     double rate, beta1, beta2, eps, decay; // as in optim.h
     double keep, early_keep;               // of the moving average; in the first `early` steps
     int early;
-    double limit;                          // of the norm of the gradient, 0: none
-    int warm, steps;                       // rate_at of optim.h; steps = 0: the rate is constant
+    double limit;    // of the norm of the gradient, 0: none
+    int warm, steps; // rate_at of optim.h; steps = 0: the rate is constant
 };
 
 struct StepState { // on the device, all zero before the first step

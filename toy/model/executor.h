@@ -27,11 +27,23 @@ typedef struct {
     int channels;                      // the width of a UNet must be a multiple of this
 } Executor;
 
+#ifdef TILT_HOPPER // the same network with the convolutions that only sm_90a has
+static inline Net unet_hopper_gpu(const UnetShape *shape, const Tokens *tokens, int prompts, const Schedule *schedule,
+                                  uint64_t seed) {
+    Net net = unet_fast_gpu(shape, tokens, prompts, schedule, seed);
+    unet_fast_use_hopper(&net, 1);
+    return net;
+}
+#endif
+
 static const Executor executors[] = {
     {"cpu", unet_new, unet_blame, 1e-4, NULL, 1},
 #ifdef TILT_CUDA
     {"plain", unet_plain_gpu, NULL, 1e-4, NULL, 1},
     {"fast", unet_fast_gpu, NULL, 0.03, train_device_new, 64}, // activations of 8 bits
+#ifdef TILT_HOPPER
+    {"hopper", unet_hopper_gpu, NULL, 0.03, train_device_new, 64},
+#endif
 #else
     {"plain", unet_plain_new, NULL, 1e-4, NULL, 1}, // the kernels as loops on this machine
 #endif
