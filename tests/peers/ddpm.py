@@ -28,11 +28,18 @@ def waves(t, width):
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
+class Norm(nn.GroupNorm):
+    """Under autocast a GPU normalises in fp32; with this line the CPU does so too."""
+
+    def forward(self, x):
+        return super().forward(x.to(self.weight.dtype))
+
+
 class Residual(nn.Module):
     def __init__(self, before, after, time, groups):
         super().__init__()
-        self.norm1, self.conv1 = nn.GroupNorm(groups, before), nn.Conv2d(before, after, 3, padding=1)
-        self.norm2, self.conv2 = nn.GroupNorm(groups, after), nn.Conv2d(after, after, 3, padding=1)
+        self.norm1, self.conv1 = Norm(groups, before), nn.Conv2d(before, after, 3, padding=1)
+        self.norm2, self.conv2 = Norm(groups, after), nn.Conv2d(after, after, 3, padding=1)
         self.time = nn.Linear(time, after) if time else None  # None: of the merged layer
         self.skip = nn.Conv2d(before, after, 1) if before != after else nn.Identity()
 
@@ -57,7 +64,7 @@ def attend(q, k, v):
 class Attention(nn.Module):
     def __init__(self, channels, groups):
         super().__init__()
-        self.norm = nn.GroupNorm(groups, channels)
+        self.norm = Norm(groups, channels)
         self.qkv, self.project = nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
 
     def forward(self, x):
@@ -112,7 +119,7 @@ class UNet(nn.Module):
                     add(f"up{level}_{block}_attn", Attention(now, groups))
             if level > 0:
                 add(f"up{level}_conv", nn.Conv2d(now, now, 3, padding=1))
-        add("out_norm", nn.GroupNorm(groups, now))
+        add("out_norm", Norm(groups, now))
         add("out_conv", nn.Conv2d(now, channels, 3, padding=1))
         self.merged = nn.Linear(time, sum(size for _, size in self.told.values())) if merged else None
 
