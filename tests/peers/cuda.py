@@ -184,6 +184,12 @@ def drive(chosen):
     front, asker, best, started = about(chosen), Asker(chosen), {}, 0
     out = open(chosen.out, "a", encoding="utf-8") if chosen.out else sys.stdout
 
+    def interrupted(*_):
+        asker.stop()
+        sys.exit(1)
+
+    signal.signal(signal.SIGTERM, interrupted)
+
     def write(line):
         print(json.dumps(line), file=out, flush=True)
 
@@ -248,8 +254,8 @@ def main():
     if chosen.tiny:
         chosen.net, chosen.side, chosen.works, chosen.steps = "tiny", 8, "train4,sample1", 5
         chosen.runs, chosen.first_runs, chosen.rounds = 5, 5, 2
-    if chosen.device == "cpu" and not chosen.tiny:
-        options.error("no CUDA device; --tiny tries everything on the CPU")
+    if not chosen.device.startswith("cuda") and not chosen.tiny and chosen.net in ("ddpm", "light"):
+        options.error("no CUDA device; --tiny and --net small try everything on the CPU")
     try:
         works = [(w.rstrip("0123456789"), int(w[len(w.rstrip("0123456789")):])) for w in chosen.works.split(",")]
     except ValueError:

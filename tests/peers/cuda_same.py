@@ -21,7 +21,7 @@ import ddpm
 import same
 
 ALL, ONE = 1.5, 4.0  # how often PyTorch's error ours may be: of a whole result, of one tensor
-FLOOR = {"fast": 0, "plain": 2e-6}  # errors below are rounding of fp32 sums, in whatever order
+FLOOR = {"fast": 0, "plain": 2e-5}  # errors below are those of fp32 sums in any order
 
 
 def run(net, ours, picture, precision, device):

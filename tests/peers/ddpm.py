@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 # name: width, multiples of it by level, blocks, levels with attention, groups
 NETS = {"ddpm": (128, (1, 2, 2, 2), 2, {1}, 32), "light": (64, (1, 2, 2, 2), 2, {1}, 32),
-        "tiny": (16, (1, 2), 1, {1}, 4), "tiny64": (64, (1, 2), 1, {1}, 32)}
+        "small": (32, (1, 2, 2, 2), 2, {1}, 32), "tiny": (16, (1, 2), 1, {1}, 4),
+        "tiny64": (64, (1, 2), 1, {1}, 32)}
 
 
 def waves(t, width):
