@@ -3,7 +3,7 @@
 #   sh tests/cuda.sh check    every executor against the CPU, twice with the same bits, and its errors beside PyTorch's
 #   sh tests/cuda.sh bench    training step, forward pass and DDIM-50 beside the fastest setting of PyTorch: lines and a table
 #   sh tests/cuda.sh all      build, check, bench within TOTAL=780 seconds, what matters most first; files go to OUT=
-#   sh tests/cuda.sh dry      the path of `bench` on a machine without a GPU, small and on the CPU: does it work?
+#   sh tests/cuda.sh dry      the same paths on a machine without a GPU, small, on the CPU, with emulated kernels: do they work?
 # make cuda-check and make cuda-bench call it.  Without a GPU, check says so in one line and succeeds; bench and all fail.
 # PYTHON= is a Python with PyTorch for CUDA; without one our part alone is checked and measured.
 # bench: OUT=build/cuda.jsonl gets the lines; NETS="ddpm light", ON=fast, ROUNDS=3 of RUNS=17; BUDGET=900 seconds of trying
@@ -81,6 +81,29 @@ check_program() {
     check "check --on $1: the same numbers twice" cmp -s "$C/check.1" "$C/check.2"
     sed "s/^/  $1: /" "$C/check.1" | grep -E 'error_16|inspect'
 }
+# A short training and samples of what it made: the same hash twice, and after a stop in the middle.
+check_training() {
+    rm -rf "$C/a" "$C/b"
+    for folder in a a2 b b2; do
+        rest=
+        [ $folder != b ] || rest='--until 10'
+        [ $folder != b2 ] || rest=--resume
+        mkdir -p "$C/${folder%2}"
+        [ $folder != a2 ] || rest=--restart
+        # shellcheck disable=SC2086
+        seconds 300 "$P" pretrain --on "$1" ${TRAINING:---world glyphs32 --net ddpm --width 64 --batch 16 --samples 16} \
+            --steps 20 --every 10 $rest --out "$C/${folder%2}" >"$C/train.$folder" 2>"$C/err" </dev/null
+        train_status=$?
+        check "pretrain --on $1 $rest: exit $train_status; $(head -n 1 "$C/err")" [ "$train_status" -eq 0 ]
+    done
+    first=$(sed -n 's/^hash //p' "$C/train.a")
+    echo "  $1: a training of 20 steps: hash $first"
+    check "pretrain --on $1 prints a hash" [ -n "$first" ]
+    check "pretrain --on $1: the same hash twice" [ "$first" = "$(sed -n 's/^hash //p' "$C/train.a2")" ]
+    check "pretrain --on $1: the same hash after a stop" [ "$first" = "$(sed -n 's/^hash //p' "$C/train.b2")" ]
+    check "pretrain --on $1: samples of both nets are the same" cmp -s "$C"/a/*.png "$C"/b/*.png
+    rm -rf "$C/a" "$C/b"
+}
 # A network of ddpm_unet.h, forward and backward: the same bits twice, and errors no larger than PyTorch's.
 check_network() { # check_network EXECUTOR NAME
     side=$(side_of "$2")
@@ -105,6 +128,7 @@ check_all() { # check_all EXECUTOR NAME...
     check_on=$1
     shift
     check_program "$check_on"
+    check_training "$check_on"
     for name in "$@"; do
         check_network "$check_on" "$name"
     done
@@ -258,6 +282,13 @@ dry)
     TORCH_OPTIONS='--device cpu --first-runs 2 --only fp32/cl'
     export DEVICE STEPS DRY=1
     build unet_cuda || exit 1
+    # The emulated kernels are judged as the real ones will be, and wrong numbers must be refused.
+    if have g++ && mkdir -p "$C/a" && g++ -x c++ -std=c++17 -O2 -w -ffp-contract=off -DEMULATE tests/dump_unet.c -o "$C/dump_emulated"; then
+        "$C/dump_emulated" "$C/a" 8 3 tiny64 3 fast || exit 1
+        "$TORCH" tests/peers/cuda_same.py "$C/a" 8 3 tiny64 fast >"$C/errors.jsonl" || exit 1
+        "$TORCH" tests/peers/cuda_same.py "$C/a" 8 3 tiny64 fast faults || exit 1
+        rm -rf "$C/a"
+    fi
     lines=$C/dry.jsonl
     begin_lines
     bench_network small 60 || exit 1

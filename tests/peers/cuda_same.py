@@ -7,7 +7,8 @@ autocast, `plain` in fp32 and is judged by PyTorch's fp32.  An error is |a - b| 
 may be 1.5 times PyTorch's.  A wrong index in one small tensor would not show in a sum over all of them, so each tensor
 has a limit too, a wider one because a single error is a matter of luck.  Ends with exit 1 when one is passed.
 
-Prints a JSON line for us and one for PyTorch, which cuda_table.py puts beside the times.
+Prints a JSON line for us and one for PyTorch, which cuda_table.py puts beside the times.  With the word `faults` after
+the executor our numbers are spoiled in several ways, and each must be refused.
 """
 import contextlib
 import copy
@@ -48,53 +49,106 @@ def error(pairs):
     return (far / size) ** 0.5 if size > 0 and far == far else float("inf")
 
 
+class Judge:
+    """The truth, PyTorch's results and ours, and what is wrong with ours."""
+
+    def __init__(self, folder, side, channels, which, executor):
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        net, ours, places, self.used = same.twin_of(folder, channels, which)
+        self.same_size = self.used == sum(p.numel() for p in net.parameters())
+        rows, g = len(ours["t"]), ours["g"][0]
+        picture = lambda v: v.view(rows, side, side, channels).permute(0, 3, 1, 2)
+        self.precision, self.floor = {"fast": "bf16", "plain": "fp32"}[executor], FLOOR[executor]
+        self.truth, self.theirs = (run(net, ours, picture, kind, device) for kind in ("double", self.precision))
+        name_of = {id(p): name for name, p in net.named_parameters()}
+        mine = {}
+        for _, twin, weight_of, bias in places:
+            mine[name_of[id(twin.weight)]], mine[name_of[id(twin.bias)]] = weight_of(g).clone(), g[bias].clone()
+        for name in [name for name in mine if name.endswith("qkv.bias")]:
+            # adding to every key changes no softmax: the true gradient of the second third is zero
+            third = len(mine[name]) // 3
+            for one in (mine, self.theirs[1], self.truth[1]):
+                one[name] = torch.cat([one[name][:third], one[name][2 * third:]])
+        self.skip = ours["sigma"].view(-1, 1, 1, 1) * picture(ours["x"])
+        self.mine = picture(ours["y"]).clone(), mine, picture(ours["dx"]).clone()
+        self.rows, self.device = rows, device
+        self.usual = statistics.median(error([(self.theirs[1][k], v)]) for k, v in self.truth[1].items())
+
+    def results(self, r):
+        """Pairs of the numbers of r and the true ones; of the prediction only alpha F is the network's."""
+        return {"prediction": [(r[0] - self.skip, self.truth[0] - self.skip)],
+                "gradient": [(r[1][k], v) for k, v in self.truth[1].items()],
+                "input_gradient": [(r[2], self.truth[2])]}
+
+    def report(self):
+        """{result: (our error, PyTorch's)}, {tensor: the ratio of the two}, and what is wrong."""
+        bad, report, ratios = [], {}, {}
+        if not self.same_size:
+            bad.append("the twin has another number of parameters")
+        theirs = self.results(self.theirs)
+        for what, pairs in self.results(self.mine).items():
+            us, them = report[what] = error(pairs), error(theirs[what])
+            if not us <= max(ALL * them, self.floor):
+                bad.append(f"{what}: error {us:.2g}, PyTorch's {them:.2g}")
+        for k, v in self.truth[1].items():
+            us, them = error([(self.mine[1][k], v)]), max(error([(self.theirs[1][k], v)]), self.usual)
+            ratios[k] = us / them
+            if not us <= max(ONE * them, self.floor):
+                bad.append(f"gradient of {k}: error {us:.2g}, PyTorch's {them:.2g}")
+        return report, ratios, bad
+
+
+def spoil(fault, y, g, dx):
+    if fault == "a bias without a gradient":
+        g["parts.out_conv.bias"].zero_()
+    elif fault == "taps in the wrong order":
+        g["parts.mid_0.conv1.weight"].copy_(g["parts.mid_0.conv1.weight"].flip(2, 3).clone())
+    elif fault == "one gain of many":
+        g["parts.out_norm.weight"][0] *= 1.5
+    elif fault == "predictions 2 % too large":
+        y *= 1.02
+    elif fault == "a pixel that nobody wrote":
+        y[0, 0, 0, 0] = float("nan")
+    elif fault == "no gradient at all":
+        for value in g.values():
+            value.zero_()
+    elif fault == "the image gradients of two rows swapped":
+        dx.copy_(dx.flip(0).clone())
+
+
+FAULTS = ["a bias without a gradient", "taps in the wrong order", "one gain of many", "predictions 2 % too large",
+          "a pixel that nobody wrote", "no gradient at all", "the image gradients of two rows swapped"]
+
+
+def faults(judge):
+    sound, missed = judge.mine, 0
+    for fault in FAULTS:
+        judge.mine = copy.deepcopy(sound)
+        spoil(fault, *judge.mine)
+        bad = judge.report()[2]
+        missed += not bad
+        print(f"  {fault}: {bad[0] if bad else 'NOT NOTICED'}")
+    return 1 if missed else 0
+
+
 def main():
     folder, (side, channels), which, executor = sys.argv[1], map(int, sys.argv[2:4]), sys.argv[4], sys.argv[5]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    net, ours, places, used = same.twin_of(folder, channels, which)
-    rows, g = len(ours["t"]), ours["g"][0]
-    picture = lambda v: v.view(rows, side, side, channels).permute(0, 3, 1, 2)
-    precision = {"fast": "bf16", "plain": "fp32"}[executor]
-    truth, theirs = (run(net, ours, picture, kind, device) for kind in ("double", precision))
-    name_of = {id(p): name for name, p in net.named_parameters()}
-    mine = {}
-    for _, twin, weight_of, bias in places:
-        mine[name_of[id(twin.weight)]], mine[name_of[id(twin.bias)]] = weight_of(g), g[bias]
-        if "qkv" in name_of[id(twin.bias)]:  # adding to every key changes no softmax: the true gradient is zero
-            third = len(g[bias]) // 3
-            for one in (mine, theirs[1], truth[1]):
-                one[name_of[id(twin.bias)]] = torch.cat([one[name_of[id(twin.bias)]][:third],
-                                                         one[name_of[id(twin.bias)]][2 * third:]])
-    skip = ours["sigma"].view(-1, 1, 1, 1) * picture(ours["x"])  # of the prediction only alpha F is the network's
-    mine = picture(ours["y"]), mine, picture(ours["dx"])
-    bad = [] if used == sum(p.numel() for p in net.parameters()) else ["the twin has another number of parameters"]
-    report = {}
-    for what, pairs in (("prediction", lambda r: [(r[0] - skip, truth[0] - skip)]),
-                        ("gradient", lambda r: [(r[1][k], truth[1][k]) for k in truth[1]]),
-                        ("input_gradient", lambda r: [(r[2], truth[2])])):
-        us, them = error(pairs(mine)), error(pairs(theirs))
-        report[what] = us, them
-        if not us <= max(ALL * them, FLOOR[executor]):
-            bad.append(f"{what}: error {us:.2g}, PyTorch's {them:.2g}")
-    usual = statistics.median(error([(theirs[1][k], v)]) for k, v in truth[1].items())
-    ratios = {}
-    for k, v in truth[1].items():
-        us, them = error([(mine[1][k], v)]), max(error([(theirs[1][k], v)]), usual)
-        ratios[k] = us / them
-        if not us <= max(ONE * them, FLOOR[executor]):
-            bad.append(f"gradient of {k}: error {us:.2g}, PyTorch's {them:.2g}")
+    judge = Judge(folder, side, channels, which, executor)
+    if sys.argv[6:] == ["faults"]:
+        return faults(judge)
+    report, ratios, bad = judge.report()
     for line in bad:
         print(f"cuda_same.py: {which} on {executor}: {line}", file=sys.stderr)
     width, _, blocks = ddpm.NETS[which][:3]
-    network = f"{which} {side}x{side}x{channels}-{width}x{blocks}, {used} parameters"
+    network = f"{which} {side}x{side}x{channels}-{width}x{blocks}, {judge.used} parameters"
     for program, number in (("tilt", 0), ("pytorch", 1)):
-        print(json.dumps({"program": program, "what": "error", "network": network, "executor": executor, "batch": rows,
-                          "precision": precision, "device": device,
+        print(json.dumps({"program": program, "what": "error", "network": network, "executor": executor,
+                          "batch": judge.rows, "precision": judge.precision, "device": judge.device,
                           **{f"{what}_error": float(f"{pair[number]:.3g}") for what, pair in report.items()}}))
     worst = max(ratios, key=ratios.get)
     print(f"{which} {side}x{side}x{channels} on {executor}: " + ", ".join(
-        f"{what} {us:.1e} (PyTorch {precision} {them:.1e})" for what, (us, them) in report.items())
+        f"{what} {us:.1e} (PyTorch {judge.precision} {them:.1e})" for what, (us, them) in report.items())
         + f"; the worst tensor {ratios[worst]:.1f} times ({worst})", file=sys.stderr)
     return 1 if bad else 0
 
