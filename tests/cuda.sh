@@ -1,13 +1,14 @@
 #!/bin/sh
-# cuda.sh: what a GPU is needed for: the kernels on the device against the CPU and against PyTorch, and the times of both.
-#   sh tests/cuda.sh check    every executor against the CPU, twice with the same bits, and its errors beside PyTorch's
-#   sh tests/cuda.sh bench    training step, forward pass and DDIM-50 beside the fastest setting of PyTorch: lines and a table
-#   sh tests/cuda.sh all      build, check, bench within TOTAL=780 seconds, what matters most first; files go to OUT=
-#   sh tests/cuda.sh dry      the same paths on a machine without a GPU, small, on the CPU, with emulated kernels: do they work?
-# make cuda-check and make cuda-bench call it.  Without a GPU, check says so in one line and succeeds; bench and all fail.
-# PYTHON= is a Python with PyTorch for CUDA; without one our part alone is checked and measured.
-# bench: OUT=build/cuda.jsonl gets the lines; NETS="ddpm light", ON=fast, ROUNDS=3 of RUNS=17; BUDGET=900 seconds of trying
-# settings for each network (compiling takes a minute or more for each; an hour tries them all).
+# cuda.sh: what a GPU is needed for: the kernels on the device against the CPU and PyTorch, and the times of both.
+#   sh tests/cuda.sh check   every executor against the CPU, twice with the same bits, and its errors beside PyTorch's
+#   sh tests/cuda.sh bench   training step, forward pass and DDIM-50 beside PyTorch's fastest setting: lines and a table
+#   sh tests/cuda.sh all     build, check, bench within TOTAL=780 seconds, what matters most first; files go to OUT=
+#   sh tests/cuda.sh dry     the same paths without a GPU, small, on the CPU, with emulated kernels: do they work?
+# make cuda-check and make cuda-bench call it.  Without a GPU, check says so in one line and succeeds; bench and all
+# fail.  PYTHON= is a Python with PyTorch for CUDA; without one our part alone is checked and measured.
+# check: EXECUTORS="fast plain", NETS="tiny64 ddpm tiny light".
+# bench: OUT=build/cuda.jsonl gets the lines; NETS="ddpm light", ON=fast, ROUNDS=3 of RUNS=17; BUDGET=900 seconds of
+# trying settings for each network (compiling takes a minute or more for each; an hour tries them all).
 cd "$(dirname "$0")/.." || exit 2
 HERE=tests/cuda.sh
 . tests/common.sh
@@ -19,7 +20,7 @@ RUNS=${RUNS:-17}
 ROUNDS=${ROUNDS:-3}
 WORKS=${WORKS:-sample8,sample128,train128,sample1,train64,train256,sample16}
 
-# ---- what is there ------------------------------------------------------------------------------------------------------
+# ---- what is there ---------------------------------------------------------------------------------------------------
 
 gpu() { # the name of the first GPU, its driver, or nothing
     nvidia-smi "--query-gpu=$1" --format=csv,noheader 2>/dev/null | sed -n '1{/^[A-Za-z0-9]/p;}'
@@ -49,12 +50,13 @@ missing() {
         return 1
     fi
 }
-# make cuda, if nvcc is there; a program that was built elsewhere for this GPU is taken as it is.
+# make cuda, if nvcc is there; with NOBUILD=1 a program that was built elsewhere for this GPU is taken as it is.
 build_cuda() {
-    if find_nvcc; then
+    if [ -z "${NOBUILD:-}" ] && find_nvcc; then
         build cuda
     else
-        echo "  no nvcc: $P as it is"
+        echo "  $P as it is"
+        [ -x "$P" ] && [ -x "$C/dump_unet" ]
     fi
 }
 seconds() { # seconds SECONDS command...: stops the command after so many seconds of the clock, where `timeout` exists
@@ -63,7 +65,7 @@ seconds() { # seconds SECONDS command...: stops the command after so many second
     if have timeout; then timeout -k 10 "$seconds_most" "$@"; else "$@"; fi
 }
 
-# ---- check --------------------------------------------------------------------------------------------------------------
+# ---- check -----------------------------------------------------------------------------------------------------------
 
 side_of() {
     case $1 in
@@ -91,8 +93,8 @@ check_training() {
         mkdir -p "$C/${folder%2}"
         [ $folder != a2 ] || rest=--restart
         # shellcheck disable=SC2086
-        seconds 300 "$P" pretrain --on "$1" ${TRAINING:---world glyphs32 --net ddpm --width 64 --batch 16 --samples 16} \
-            --steps 20 --every 10 $rest --out "$C/${folder%2}" >"$C/train.$folder" 2>"$C/err" </dev/null
+        seconds 300 "$P" pretrain --on "$1" ${TRAINING:---world glyphs32 --net ddpm --width 64 --batch 16} \
+            --samples 16 --steps 20 --every 10 $rest --out "$C/${folder%2}" >"$C/train.$folder" 2>"$C/err" </dev/null
         train_status=$?
         check "pretrain --on $1 $rest: exit $train_status; $(head -n 1 "$C/err")" [ "$train_status" -eq 0 ]
     done
@@ -134,7 +136,7 @@ check_all() { # check_all EXECUTOR NAME...
     done
 }
 
-# ---- bench --------------------------------------------------------------------------------------------------------------
+# ---- bench -----------------------------------------------------------------------------------------------------------
 
 width_of() {
     case $1 in
@@ -148,7 +150,7 @@ about_us() {
     printf '"device": "%s", "driver": "%s", "commit": "%s"' "${DEVICE:-$(gpu name)}" "$(gpu driver_version)" \
         "$(git rev-parse --short HEAD 2>/dev/null || echo unknown)$(git diff --quiet HEAD 2>/dev/null || echo +)"
 }
-# ours EXECUTOR NET KIND BATCH RUNS: our lines.  The program always measures both kinds; the other one with a single image.
+# ours EXECUTOR NET KIND BATCH RUNS: our lines.  The program always measures both kinds, the other one with one image.
 ours() {
     train=1
     sample=1
@@ -197,7 +199,7 @@ begin_lines() {
     [ ! -s "$C/errors.jsonl" ] || cat "$C/errors.jsonl" >>"$lines"
 }
 
-# ---- everything, with a clock -------------------------------------------------------------------------------------------
+# ---- everything, with a clock ----------------------------------------------------------------------------------------
 
 # stage SECONDS name command...: a stage that runs out of time or fails does not stop the next ones.
 stage() {
@@ -264,7 +266,7 @@ all)
     OUT=${OUT:-$BUILD/cuda/out}
     mkdir -p "$OUT"
     end=$(($(date +%s) + ${TOTAL:-780}))
-    stage 200 build "${TILT_MAKE:-make}" cuda
+    [ -n "${NOBUILD:-}" ] || stage 200 build "${TILT_MAKE:-make}" -j "$JOBS" cuda
     [ -x "$P" ] || exit 1
     stage 100 check-fast env EXECUTORS=fast NETS='tiny64 ddpm' sh $HERE check
     stage 330 bench-ddpm env NETS=ddpm OUT="$OUT/ddpm.jsonl" sh $HERE bench
@@ -283,7 +285,9 @@ dry)
     export DEVICE STEPS DRY=1
     build unet_cuda || exit 1
     # The emulated kernels are judged as the real ones will be, and wrong numbers must be refused.
-    if have g++ && mkdir -p "$C/a" && g++ -x c++ -std=c++17 -O2 -w -ffp-contract=off -DEMULATE tests/dump_unet.c -o "$C/dump_emulated"; then
+    mkdir -p "$C/a"
+    rm -f "$C/errors.jsonl"
+    if have g++ && g++ -x c++ -std=c++17 -O2 -w -DEMULATE tests/dump_unet.c -o "$C/dump_emulated"; then
         "$C/dump_emulated" "$C/a" 8 3 tiny64 3 fast || exit 1
         "$TORCH" tests/peers/cuda_same.py "$C/a" 8 3 tiny64 fast >"$C/errors.jsonl" || exit 1
         "$TORCH" tests/peers/cuda_same.py "$C/a" 8 3 tiny64 fast faults || exit 1

@@ -4,11 +4,11 @@
     python3 tests/peers/cuda.py --tiny                       does everything work?  on the CPU, in a minute
     python3 tests/peers/cuda.py --ours 'sh tests/cuda.sh ours fast ddpm'      ours in turn with PyTorch's best
 
-One JSON line for every setting and every kind of work (train; forward and ddim-K of one batch), with the keys of our own
-lines.  A setting that fails costs a line with the key "error".  The cheap settings of all works come first, then
-compiled ones, which take a minute or more each, then those that try every kernel.  After --budget SECONDS nothing new is
-tried, and what is being tried is given up.  Whenever a setting beats all before it, ours and it are measured in turn,
---rounds times.
+One JSON line for every setting and every kind of work (train; forward and ddim-K of one batch), with the keys of our
+own lines.  A setting that fails costs a line with the key "error".  The cheap settings of all works come first, then
+compiled ones, which take a minute or more each, then those that try every kernel.  After --budget SECONDS nothing new
+is tried, and what is being tried is given up.  Whenever a setting beats all before it, ours and it are measured in
+turn, --rounds times.
 
 The measuring is done by a process of its own (`--worker`), because a setting may hang or leave the GPU unusable.
 """
@@ -23,6 +23,7 @@ import time
 
 import torch
 
+import cuda_clock
 import cuda_work
 import peer
 
@@ -48,7 +49,7 @@ class Worker:
 
     def __init__(self, chosen):
         self.chosen, self.tried, self.held, self.truth = chosen, None, None, {}
-        self.flop = cuda_work.flops(chosen.net, chosen.side)
+        self.flop = cuda_clock.flops(chosen.net, chosen.side, cuda_work.CHANNELS)
 
     def make(self, setting, kind, batch):
         kinds = {"train": cuda_work.Training, "sample": cuda_work.Sampling}
@@ -59,6 +60,7 @@ class Worker:
         """The gradient, or the prediction, in fp32 without a compiler; kept, for it is the same for all settings."""
         if (kind, batch) not in self.truth:
             work = self.make(cuda_work.Setting("fp32/nchw/eager"), kind, batch)
+            torch.backends.cudnn.benchmark = False  # once is not worth a search; the next Work turns it on again
             values = work.gradient() if kind == "train" else work.prediction()
             self.truth = {(kind, batch): {name: value.clone() for name, value in values.items()}}
         return self.truth[kind, batch]
@@ -73,10 +75,10 @@ class Worker:
         start = time.perf_counter()
         work = self.make(cuda_work.Setting(name), kind, batch)
         values = work.gradient() if kind == "train" else work.prediction()
-        error = {"gradient_error" if kind == "train" else "prediction_error": cuda_work.relative(values, truth)}
+        error = {"gradient_error" if kind == "train" else "prediction_error": cuda_clock.relative(values, truth)}
         del values, truth
         calls = work.works(self.chosen.steps)
-        lines = cuda_work.measured(calls, self.chosen.first_runs, self.chosen.device, self.flop, batch)
+        lines = cuda_clock.measured(calls, self.chosen.first_runs, self.chosen.device, self.flop, batch)
         same = {"variant": name, "batch": batch, "setup_s": round(time.perf_counter() - start, 1), **error}
         if cuda:
             same["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 3)
@@ -87,7 +89,7 @@ class Worker:
 
     def again(self):
         work, calls, same = self.held
-        lines = cuda_work.measured(calls, self.chosen.runs, self.chosen.device, self.flop, work.batch)
+        lines = cuda_clock.measured(calls, self.chosen.runs, self.chosen.device, self.flop, work.batch)
         return [{**line, **same} for line in lines]
 
     def serve(self):
@@ -170,13 +172,14 @@ def about(chosen):
     """The front of every line."""
     base = sum(p.numel() for p in cuda_work.ddpm.UNet(chosen.net, cuda_work.CHANNELS, chosen.words).parameters())
     width, blocks = cuda_work.ddpm.NETS[chosen.net][0], cuda_work.ddpm.NETS[chosen.net][2]
+    flop = cuda_clock.flops(chosen.net, chosen.side, cuda_work.CHANNELS)
     cuda = chosen.device == "cuda"
     return {"machine": peer.machine(), "cores": os.cpu_count(), "program": "pytorch",
             "compiler": f"torch {torch.__version__}", "cuda": torch.version.cuda or "none",
             "cudnn": torch.backends.cudnn.version() if cuda else 0, "driver": driver(),
             "device": torch.cuda.get_device_name() if cuda else "cpu", "clock": "events" if cuda else "wall",
             "network": f"{chosen.net} {chosen.side}x{chosen.side}x3-{width}x{blocks}, {base} parameters, "
-                       f"{cuda_work.flops(chosen.net, chosen.side) * 1e-6:.4g} MFLOP", "parameters": base}
+                       f"{flop * 1e-6:.4g} MFLOP", "parameters": base}
 
 
 def drive(chosen):

@@ -6,8 +6,8 @@ A row is one kind of work of one network at one batch.  median: the median over 
 min: the smallest time of all.  Of PyTorch's settings the one with the lowest median counts.  ratio: PyTorch / ours, so
 more than 1 means that ours is faster.  error: of the gradient (of the prediction where nothing is trained) against
 higher precision; ours and PyTorch's bf16 autocast from cuda_same.py with equal weights, the setting's own from its run.
-tried: settings that were measured, those that failed, and whether a compiled one is among them; without one the ratio is
-no comparison with PyTorch's best.  Rows whose networks have different numbers of parameters are refused: exit 1.
+tried: settings that were measured, those that failed, and whether a compiled one is among them; without one the ratio
+is no comparison with PyTorch's best.  Rows whose networks have different numbers of parameters are refused: exit 1.
 """
 import json
 import re
@@ -52,8 +52,9 @@ def shown(value):
 def main():
     times, errors, failures = collect(sys.argv[1])
     bad = 0
-    print(f"{'what':<9} {'network':<15} {'batch':>5} {'on':<5} {'ours ms':>9} {'(min)':>9} {'torch ms':>9} {'(min)':>9} "
-          f"{'ratio':>6} {'(min)':>6} {'error ours':>10} {'bf16 torch':>10} {'setting':>8}  tried  setting of torch")
+    print(f"{'what':<9} {'network':<15} {'batch':>5} {'on':<5} {'ours ms':>9} {'(min)':>9} {'torch ms':>9} "
+          f"{'(min)':>9} {'ratio':>6} {'(min)':>6} {'error ours':>10} {'bf16 torch':>10} {'setting':>8}  tried  "
+          "setting of torch")
     for (size, what, batch), rows in sorted(times.items()):
         theirs = {name: lines for (program, name), lines in rows.items() if program == "pytorch"}
         ours = {name: lines for (program, name), lines in rows.items() if program == "tilt"}
@@ -65,8 +66,8 @@ def main():
         for executor in sorted(ours) or [None]:
             counts = {number_of_parameters(line) for line in ours.get(executor, []) + theirs.get(best, [])}
             if len(counts) > 1:
-                print(f"{what:<9} {size:<15} {batch:>5} {executor:<5}  refused: {' and '.join(map(str, sorted(counts)))} "
-                      "parameters are two networks")
+                both = " and ".join(map(str, sorted(counts)))
+                print(f"{what:<9} {size:<15} {batch:>5} {executor:<5}  refused: {both} parameters are two networks")
                 bad = 1
                 continue
             us = summary(ours[executor]) if executor else None

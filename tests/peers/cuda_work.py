@@ -1,13 +1,13 @@
-"""cuda_work.py: the work that cuda.py measures: a training step, a forward pass and a DDIM chain of the DDPM UNet, in one
-of many settings of PyTorch.
+"""cuda_work.py: the work that cuda.py measures: a training step, a forward pass and a DDIM chain of the DDPM UNet, in
+one of many settings of PyTorch.
 
 A setting has a name, PRECISION/LAYOUT/COMPILE and then +WORD for every extra:
     fp32, tf32   weights and sums in fp32; with tf32 products are rounded to 10 bits
     bf16         autocast: fp32 weights, products in bf16
     bf16w        weights and activations in bf16; a training keeps fp32 masters of the weights
     nchw, cl     memory layout: channels first, or channels last
-    eager, default, autotune, autotune-own, reduce   torch.compile: none, its default mode, "max-autotune-no-cudagraphs",
-                 "max-autotune" and "reduce-overhead", which make graphs of their own
+    eager, default, autotune   torch.compile: none, its default mode, "max-autotune-no-cudagraphs"
+    autotune-own, reduce       "max-autotune" and "reduce-overhead", which make graphs of their own
     +graph       the whole step is recorded once as a CUDA graph and replayed
     +merged      the linear layers that tell the blocks the time are one
     +foreach     the optimizer that is not fused into one kernel
@@ -15,12 +15,9 @@ A setting has a name, PRECISION/LAYOUT/COMPILE and then +WORD for every extra:
 """
 import contextlib
 import math
-import statistics
-import time
 import zlib
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 import ddpm
@@ -58,26 +55,6 @@ def fill(net):
             else:
                 values *= 0.05
             p.copy_(values)
-
-
-def flops(name, side):
-    """Multiplications and additions of one image, forward."""
-    net, total = ddpm.UNet(name, CHANNELS), []
-
-    def count(module, inputs, output):
-        pixels = output.numel() // output.shape[1]
-        if isinstance(module, nn.Conv2d):
-            total.append(2 * output.numel() * module.in_channels * module.kernel_size[0] * module.kernel_size[1])
-        elif isinstance(module, nn.Linear):
-            total.append(2 * output.numel() * module.in_features)
-        elif isinstance(module, ddpm.Attention):  # its 1x1 convolutions are never called as modules
-            total.append(4 * pixels * pixels * output.shape[1] + 8 * pixels * output.shape[1] ** 2)
-
-    for module in net.modules():
-        module.register_forward_hook(count)
-    with torch.no_grad():
-        net(torch.zeros(1, CHANNELS, side, side), torch.zeros(1))
-    return sum(total)
 
 
 def precision(name):
@@ -133,18 +110,24 @@ class Work:
             out = self.net(told, level.float(), self.words)
         return self.sigma[level].view(-1, 1, 1, 1) * x + self.alpha[level].view(-1, 1, 1, 1) * out.float()
 
+    @contextlib.contextmanager
     def on_stream(self):
-        return torch.cuda.stream(self.stream) if self.stream else contextlib.nullcontext()
+        """On a stream of its own, as recording wants it from the first backward pass on."""
+        if self.stream is None:
+            yield
+            return
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            yield
+        torch.cuda.synchronize()
 
     def recorded(self, step):
         """step() itself, or its CUDA graph.  The runs before recording also compile and choose algorithms."""
         if "graph" not in self.setting:
             return step
-        self.stream.wait_stream(torch.cuda.current_stream())
         with self.on_stream():
             for _ in range(4):
                 step()
-        torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=self.stream):
             step()
@@ -239,8 +222,8 @@ class Sampling(Work):
         with torch.no_grad():
             level, eps = self.level, self.predict(self.x, self.level)
             after, end = (level - self.stride).clamp(min=-1), level < self.stride
-            keep = torch.where(end, 1.0, self.alpha[after]).view(-1, 1, 1, 1)
-            spread = torch.where(end, 0.0, self.sigma[after]).view(-1, 1, 1, 1)
+            keep = self.alpha[after].masked_fill(end, 1.0).view(-1, 1, 1, 1)
+            spread = self.sigma[after].masked_fill(end, 0.0).view(-1, 1, 1, 1)
             clean = (self.x - self.sigma[level].view(-1, 1, 1, 1) * eps) / self.alpha[level].view(-1, 1, 1, 1)
             self.x.copy_(keep * clean + spread * eps)
             self.level.copy_(after.clamp(min=0))
@@ -260,49 +243,3 @@ class Sampling(Work):
                 step()
 
         return [("forward", forward, 1), (f"ddim-{steps}", chain, steps)]
-
-
-def relative(a, b):
-    """|a - b| / |b| over all tensors of two dictionaries."""
-    far = sum((a[k].double() - b[k].double()).pow(2).sum().item() for k in b)
-    size = sum(b[k].double().pow(2).sum().item() for k in b)
-    return math.sqrt(far / size) if size > 0 and math.isfinite(far) else math.inf
-
-
-def clock(work, runs, device):
-    """Milliseconds of `runs` calls: each between two events of the device with no pause between calls, and each by
-    the wall clock with a wait after it."""
-    walls, events = [], []
-    for _ in range(3):
-        work()
-    for _ in range(runs):
-        if device == "cuda":
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        work()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        walls.append((time.perf_counter() - start) * 1e3)
-    if device != "cuda":
-        return walls, walls
-    for _ in range(runs):
-        pair = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
-        pair[0].record()
-        work()
-        pair[1].record()
-        events.append(pair)
-    torch.cuda.synchronize()
-    return [start.elapsed_time(end) for start, end in events], walls
-
-
-def measured(work, runs, device, forward_flop, batch):
-    """The lines of one object of Training or Sampling, one for each of its works."""
-    lines = []
-    for what, call, passes in work:
-        times, walls = clock(call, runs, device)
-        median, least = statistics.median(times), min(times)
-        gflops = passes * forward_flop * batch / median * 1e-6
-        lines.append({"what": what, "runs": runs, "ms_median": round(median, 5), "ms_min": round(least, 5),
-                      "ms_wall": round(statistics.median(walls), 5), "images_per_s": round(1e3 * batch / median, 3),
-                      "gflops": round(gflops, 3), "tflops": round(gflops * 1e-3, 4)})
-    return lines
