@@ -34,12 +34,13 @@ def module_of(net, name, blocks, levels=3):
     return net.grow[level] if rest[0] == "conv" else getattr(net.up[level * blocks + int(rest[0])], rest[1])
 
 
-def main():
-    folder, (side, channels), which = sys.argv[1], map(int, sys.argv[2:4]), sys.argv[4]
+def twin_of(folder, channels, which):
+    """The twin with our weights, in double precision; our numbers; (name, module, weight of a flat vector, biases) of
+    every layer; and how many parameters our list has."""
     torch.set_default_dtype(torch.float64)
     ours = {name: torch.from_numpy(numpy.load(f"{folder}/{name}.npy").astype("f8"))
             for name in "p g x dy y dx t alpha sigma".split()}
-    p, g, rows = ours["p"][0], ours["g"][0], len(ours["t"])
+    p = ours["p"][0]
     if which in ddpm.NETS:
         net = ddpm.UNet(which, channels)
         module = net.layer
@@ -54,17 +55,24 @@ def main():
             twin, size = module(name), k * k * inside * outside if kind == "conv" else inside
             bias = outside if kind == "conv" else inside
 
-            def weight_of(flat, kind=kind, k=k, inside=inside, outside=outside, w=w, size=size, like=twin.weight):
+            def weight_of(flat, kind=kind, k=k, inside=inside, outside=outside, w=w, size=size, like=twin.weight.shape):
                 part = flat[w:w + size]
                 if kind == "conv":  # ours: kernel row, kernel column, in, out
                     part = part.view(k, k, inside, outside).permute(3, 2, 0, 1)
-                return part.reshape(like.shape)
+                return part.reshape(like)
 
             with torch.no_grad():
                 twin.weight.copy_(weight_of(p))
                 twin.bias.copy_(p[b:b + bias])
             places.append((name, twin, weight_of, slice(b, b + bias)))
             used += size + bias
+    return net, ours, places, used
+
+
+def main():
+    folder, (side, channels), which = sys.argv[1], map(int, sys.argv[2:4]), sys.argv[4]
+    net, ours, places, used = twin_of(folder, channels, which)
+    g, rows = ours["g"][0], len(ours["t"])
     parameters = sum(q.numel() for q in net.parameters())
     picture = lambda v: v.view(rows, side, side, channels).permute(0, 3, 1, 2)
     x = picture(ours["x"]).clone().requires_grad_()
