@@ -71,7 +71,7 @@ CHAPTER = $(firstword $(wildcard tutorial/ch$(NN)_*/ch$(NN).c))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run all flags $(NAMES) train_images unet_cuda chapters tests tests-float tests-double test ledger notebooks mutants \
-        claims bits san expect pictures debug gdb-kernel have-nvcc cuda cuda-check cuda-bench one format clean table bench bench-tile bench-peers seeds
+        claims bits san expect pictures debug gdb-kernel cuda cuda-plain cuda-check cuda-bench one format clean table bench bench-tile bench-peers seeds
 
 # ---- programs ------------------------------------------------------------------------------------------------------------
 
@@ -99,37 +99,45 @@ $(BUILD)/unet_cuda: toy/unet_cuda.c $(HEADERS) $(STAMP)
 unet_cuda: $(BUILD)/unet_cuda
 	@echo 'built $<; its commands: $< --help'
 
-# ---- with a GPU: build/cuda/unet_cuda, the same program with the kernels of ref/cuda/ behind --on plain, fast, hopper -
-# ARCH=sm_80 (or sm_90a ...): for which GPU; without it the one that is there, or else sm_80.
+# ---- a GPU (optional) --------------------------------------------------------------------------------------------------------
 
-NVCC ?= $(firstword $(wildcard $(shell command -v nvcc 2>/dev/null) $(CUDA_HOME)/bin/nvcc /usr/local/cuda/bin/nvcc))
-ifeq ($(origin ARCH),undefined)
-ARCH = $(firstword $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | \
-    sed -n '1{/^[0-9]/{s/[^0-9]//g;s/^90$$/90a/;s/^/sm_/p;};}') sm_80)
+# make cuda: build/cuda/unet_cuda, the program of build/unet_cuda with the executors `plain`, `fast` and (sm_90a) `hopper`
+# of a GPU.  The C99 part is compiled by CC as always; nvcc compiles two files, which need no C++ library.  ARCH=sm_80 names
+# the architecture; without it, it is that of the first GPU, or sm_80 where there is none.  NVCC= and NVCCFLAGS= as you like.
+ifneq ($(filter cuda cuda-plain $(BUILD)/cuda/%,$(MAKECMDGOALS)),)
+ifeq ($(strip $(NVCC)),)
+NVCC := $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard $(CUDA_HOME)/bin/nvcc /usr/local/cuda/bin/nvcc))
 endif
-CUDA_FOR = -gencode=arch=$(patsubst sm_%,compute_%,$(ARCH)),code=$(ARCH)
-# For Hopper (sm_90a) also the kernels that only it has, behind --on hopper.
-HOPPER = $(if $(filter sm_90a,$(ARCH)),-DTILT_HOPPER)
-# No exceptions and no guarded statics: then the C compiler links the objects without the C++ library.
-CUDA_FLAGS = -std=c++17 $(CUDA_FOR) $(HOPPER) -Xcompiler -Wall,-Wextra,-fno-exceptions,-fno-threadsafe-statics
-CUDA_LIBS = -L$(dir $(NVCC))../lib64 -lcudart_static -ldl -lrt -lpthread
-CU = $(BUILD)/cuda
+ifeq ($(filter sm_%,$(ARCH)),)
+override ARCH := sm_$(or $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | \
+    sed -n '1s/^\([0-9][0-9]*\)\.\([0-9]\)$$/\1\2/p'),80)
+endif
+# Warpgroup products exist on Hopper alone, and only under the name 90a.
+GPU := $(patsubst 90,90a,$(patsubst sm_%,%,$(ARCH)))
+# nvcc itself says where its libraries are: it may be a script far from them.
+CUDA_LIB := $(if $(NVCC),$(shell $(NVCC) -dryrun any.cu 2>&1 | sed -n 's/^\#\$$ LIBRARIES= *//p'))
+NVCC_ALL = $(NVCC) -std=c++17 -gencode=arch=compute_$(GPU),code=sm_$(GPU) $(if $(filter 90a,$(GPU)),-DTILT_HOPPER) \
+    -Xcompiler -Wall,-Wextra,-fno-threadsafe-statics,-fno-exceptions $(NVCCFLAGS)
+$(shell mkdir -p $(BUILD)/cuda; echo '$(NVCC_ALL)' >$(BUILD)/cuda/line.$$PPID; \
+    cmp -s $(BUILD)/cuda/line.$$PPID $(BUILD)/cuda/command-line && rm -f $(BUILD)/cuda/line.$$PPID || \
+    mv $(BUILD)/cuda/line.$$PPID $(BUILD)/cuda/command-line)
+endif
+NO_NVCC = $(error make cuda needs nvcc, and it is not on PATH, in CUDA_HOME/bin or in /usr/local/cuda/bin; everything \
+    else works without it, `make unet_cuda` too)
+CUDA_OBJECTS := $(BUILD)/cuda/unet_plain.o $(BUILD)/cuda/unet_fast.o
 
-have-nvcc:
-	@if [ -z '$(NVCC)' ]; then echo 'no nvcc on PATH, in $$CUDA_HOME/bin or /usr/local/cuda/bin: the CUDA toolkit is' \
-	    'needed for this; everything else works without (make unet_cuda)'; exit 1; fi
-	@mkdir -p $(CU)
-$(CU)/unet_plain.o: toy/model/unet_plain.cu $(HEADERS) $(STAMP) | have-nvcc
-	$(NVCC) $(CUDA_FLAGS) -O2 -fmad=false -c $< -o $@
-$(CU)/unet_fast.o: toy/model/unet_fast.cu $(HEADERS) $(STAMP) | have-nvcc
-	$(NVCC) $(CUDA_FLAGS) -O3 -c $< -o $@
-$(CU)/unet_cuda: toy/unet_cuda.c $(CU)/unet_plain.o $(CU)/unet_fast.o
-	$(CC) $(FLAGS) -DTILT_CUDA $(HOPPER) $^ -o $@ $(OMP) $(CUDA_LIBS) -lm
-$(CU)/dump_unet: tests/dump_unet.c $(CU)/unet_plain.o $(CU)/unet_fast.o
-	$(CC) $(FLAGS) -DTILT_CUDA $(HOPPER) $^ -o $@ $(OMP) $(CUDA_LIBS) -lm
-cuda: have-nvcc
-	@$(MAKE) --no-print-directory $(CU)/unet_cuda
-	@echo 'built $(CU)/unet_cuda for $(ARCH); try: $(CU)/unet_cuda check --on fast'
+$(BUILD)/cuda/unet_plain.o: toy/model/unet_plain.cu $(HEADERS) $(BUILD)/cuda/command-line
+	$(if $(NVCC),,$(NO_NVCC))$(NVCC_ALL) -O2 -fmad=false -c $< -o $@
+$(BUILD)/cuda/unet_fast.o: toy/model/unet_fast.cu $(HEADERS) $(BUILD)/cuda/command-line
+	$(if $(NVCC),,$(NO_NVCC))$(NVCC_ALL) -O3 -c $< -o $@
+CUDA_LINK = $(CC) $(FLAGS) -DTILT_CUDA $(if $(filter 90a,$(GPU)),-DTILT_HOPPER) $(1) $< $(CUDA_OBJECTS) -o $@ $(OMP) $(CUDA_LIB) -lcudart_static -ldl -lrt -lpthread -lm
+$(BUILD)/cuda/unet_cuda: toy/unet_cuda.c $(CUDA_OBJECTS) $(STAMP)
+	$(call CUDA_LINK,-DBENCH_FLAGS='"$(strip $(CFLAGS) $(EXACT) $(CONTRACT) $(ARCHFLAGS) $(OMP)) sm_$(GPU)"')
+$(BUILD)/cuda/dump_unet: tests/dump_unet.c $(CUDA_OBJECTS) $(STAMP)
+	$(CUDA_LINK)
+cuda-plain: $(BUILD)/cuda/unet_plain.o
+cuda: $(BUILD)/cuda/unet_cuda $(BUILD)/cuda/dump_unet
+	@echo 'built $< for sm_$(GPU); its commands: $< --help'
 cuda-check cuda-bench:
 	@sh tests/cuda.sh $(@:cuda-%=%)
 
@@ -276,7 +284,7 @@ one:
 # ---- tests -------------------------------------------------------------------------------------------------------------------
 
 # The scripts of tests/ call make again for what they need; these names travel with them.
-export CC BUILD CFLAGS ARCHFLAGS OMP FAST
+export CC BUILD CFLAGS ARCHFLAGS OMP FAST ARCH NVCC NVCCFLAGS
 export TILT_MAKE := $(MAKE)
 export TILT_EXACT := $(HAVE_EXACT) $(HAVE_FLOAT)
 export TILT_SAN := $(HAVE_SAN)
