@@ -114,10 +114,42 @@ static inline void groupnorm_groups(int group[GROUPNORM_BLOCK], int c0, int cols
     }
 }
 
+enum { GROUPNORM_LANES = 32 };
+
+// groupnorm_sums of exactly GROUPNORM_LANES channels, whose sums stay in registers: in memory, every pixel would wait
+// for the store of the one before.
+static inline void groupnorm_lanes(real *RESTRICT sum, const real *RESTRICT x, const real *RESTRICT around, int pixels,
+                                   int C, int square) {
+    real total[GROUPNORM_LANES] = {0}, from[GROUPNORM_LANES];
+    int p, c;
+    memcpy(from, around, sizeof from);
+    for (p = 0; p < pixels; p++, x += C) {
+        if (square) {
+            SIMD
+            for (c = 0; c < GROUPNORM_LANES; c++) {
+                real u = x[c] - from[c];
+                total[c] += u * u;
+            }
+        } else {
+            SIMD
+            for (c = 0; c < GROUPNORM_LANES; c++) {
+                total[c] += x[c] - from[c];
+            }
+        }
+    }
+    memcpy(sum, total, sizeof total);
+}
+
 // Of each of `cols` channels of one image: the sum over pixels of u = x - around, or of u^2.
 static inline void groupnorm_sums(real *RESTRICT sum, const real *RESTRICT x, const real *RESTRICT around, int pixels,
                                   int C, int cols, int square) {
     int p, c;
+    for (; cols >= GROUPNORM_LANES; cols -= GROUPNORM_LANES) {
+        groupnorm_lanes(sum, x, around, pixels, C, square);
+        sum += GROUPNORM_LANES;
+        x += GROUPNORM_LANES;
+        around += GROUPNORM_LANES;
+    }
     memset(sum, 0, (size_t)cols * sizeof(real));
     for (p = 0; p < pixels; p++) {
         const real *RESTRICT from = x + (size_t)p * C;
