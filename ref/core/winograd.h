@@ -17,6 +17,7 @@
 
 #include "conv.h"
 #include "conv_grad.h"
+#include "gemm.h"
 
 enum { WINO_PATCHES = 48 }; // patches of a block: their transforms stay in the L2 cache; a multiple of 4, 6 and 12
 
@@ -197,24 +198,29 @@ static inline void wino_forward(real *y, const real *x, const real *packed, cons
     int across = s->W / 2, patches = s->n * high * across, first, t, o, p;
     size_t point_in = (size_t)WINO_PATCHES * (size_t)wide_in, point_out = (size_t)WINO_PATCHES * (size_t)wide_out;
     real *V = scratch, *M = V + 16 * point_in;
+    static const real zero[TILE_COLS] = {0};
     size_t from[WINO_PATCHES], to[WINO_PATCHES];
     Taps one = {1, 0, {0}, {0}};
     Strides ys = strides_dense(s->H, s->W, s->out);
     one.depth = s->in;
     for (first = 0; first < patches; first += WINO_PATCHES) {
         int count = patches - first < WINO_PATCHES ? patches - first : WINO_PATCHES;
-        int rows = wino_round(count, TILE_ROWS);
         wino_patches(V, wide_in, x, s, first, count);
-        for (t = 0; t < rows; t++) { // rows beyond the last patch repeat it; nobody reads their products
-            from[t] = (size_t)(t < count ? t : count - 1) * (size_t)wide_in;
+        for (t = 0; t < count; t++) {
+            from[t] = (size_t)t * (size_t)wide_in;
             to[t] = (size_t)t * (size_t)wide_out;
         }
         for (p = 0; p < 16; p++) {
             for (o = 0; o < wide_out; o += TILE_COLS) {
                 const real *panel = packed + ((size_t)p * (size_t)wide_out + (size_t)o) * (size_t)s->in;
-                for (t = 0; t < rows; t += TILE_ROWS) {
-                    conv_tile(M + (size_t)p * point_out + o, to + t, NULL, NULL, NULL, V + (size_t)p * point_in,
-                              from + t, &one, panel);
+                const real *v = V + (size_t)p * point_in;
+                real *m = M + (size_t)p * point_out + o;
+                for (t = 0; t + TILE_ROWS <= count; t += TILE_ROWS) {
+                    conv_tile(m, to + t, NULL, NULL, NULL, v, from + t, &one, panel);
+                }
+                while (t < count) { // a few rows more, with smaller tiles
+                    t += gemm_tile(m + to[t], (size_t)wide_out, zero, 0, v + from[t], (size_t)wide_in, 1, panel, s->in,
+                                   count - t);
                 }
             }
         }
