@@ -291,6 +291,80 @@ static void test_trouble(void) {
     net_free(&net);
 }
 
+// ---- a training elsewhere ----------------------------------------------------------------------------------------
+
+// A device that takes the step of this machine with a twin of the training, as a GPU would: what it has changed shows
+// only when it is fetched.
+typedef struct {
+    Training twin;
+    int steps, fetched;
+    real loss_factor, poison; // spoil the loss; or, unless 0, the first parameter that is fetched
+} FakeDevice;
+
+static void fake_step(TrainDevice *d, Training *run) {
+    FakeDevice *f = (FakeDevice *)d->self;
+    size_t dim = (size_t)run->world->dim;
+    training_draw(&f->twin);
+    CHECK(same(run->x, f->twin.x, ROWS * dim) && same(run->t, f->twin.t, ROWS), "the device gets the clean batch");
+    CHECK(training_step(&f->twin), "%s", f->twin.trouble);
+    run->loss = f->twin.loss * (double)f->loss_factor;
+    run->norm = f->twin.norm;
+    f->steps++;
+}
+
+static void fake_fetch(TrainDevice *d, Training *run) {
+    FakeDevice *f = (FakeDevice *)d->self;
+    size_t bytes = run->net->np * sizeof(real);
+    memcpy(run->net->p, f->twin.net->p, bytes);
+    memcpy(run->adam.m, f->twin.adam.m, bytes);
+    memcpy(run->adam.v, f->twin.adam.v, bytes);
+    memcpy(run->ema, f->twin.ema, bytes);
+    run->net->p[0] = f->poison != 0 ? f->poison : run->net->p[0];
+    net_changed(run->net);
+    f->fetched++;
+}
+
+static void fake_release(TrainDevice *d) {
+    training_free(&((FakeDevice *)d->self)->twin);
+}
+
+static void test_device(void) {
+    Net net = small_net(1), there = small_net(1), plain = small_net(1);
+    Training run = training_new(&net, &world, &schedule, recipe, 5);
+    Training want = training_new(&plain, &world, &schedule, recipe, 5);
+    FakeDevice f = {training_new(&there, &world, &schedule, recipe, 5), 0, 0, 1, 0};
+    TrainDevice d = {&f, fake_step, fake_fetch, fake_release};
+    char path[300];
+    snprintf(path, sizeof path, "%s", child_path("device.safetensors"));
+    run.device = &d;
+    go(&run, 7);
+    go(&want, 7);
+    CHECK(f.steps == 7 && f.fetched == 0 && !same(net.p, plain.p, net.np), "nothing comes back unasked");
+    CHECK(run.curve[0] == want.curve[0] && run.curve[0] > 0 && run.loss == want.loss,
+          "the losses are those of the device");
+    training_average(&run); // a look at the average fetches, and gives back
+    CHECK(f.fetched == 1 && same(net.p, want.ema, net.np), "the average of the device");
+    training_back(&run);
+    CHECK(same(net.p, plain.p, net.np) && same(run.adam.v, want.adam.v, net.np), "the state of the device");
+    f.loss_factor = (real)NAN;
+    CHECK(!training_step(&run) && run.step == 7 && strstr(run.trouble, "step 8: the loss is nan") != NULL, "'%s'",
+          run.trouble);
+    f.poison = (real)INFINITY;
+    catching = 1;
+    reason[0] = '\0';
+    if (setjmp(back) == 0) {
+        training_save(path, "ring mlp", &run);
+    }
+    catching = 0;
+    CHECK(strstr(reason, "step 7: parameter 0 is inf") != NULL && !file_there(path), "saved all the same: '%s'",
+          reason);
+    training_free(&run);
+    training_free(&want);
+    net_free(&net);
+    net_free(&there);
+    net_free(&plain);
+}
+
 // ---- files -------------------------------------------------------------------------------------------------------
 
 // The child: loads with a fresh training and prints why that was refused, and whether the training stayed as it was.
@@ -374,6 +448,7 @@ int main(int argc, char **argv) {
     test_first_beyond();
     test_blame();
     test_trouble();
+    test_device();
     test_files();
     schedule_free(&schedule);
     return report("test_pretrain");

@@ -179,14 +179,22 @@ static inline int training_trouble(Training *run, const char *what, double value
     return 0;
 }
 
-// What the device has changed, brought here.
+// What the device has changed, brought here.  Parameters that are not finite end the program: nothing may be saved.
 static inline void training_fetch(Training *run) {
-    if (run->device != NULL) {
-        run->device->fetch(run->device, run);
+    size_t at;
+    if (run->device == NULL) {
+        return;
+    }
+    run->device->fetch(run->device, run);
+    at = first_beyond(run->net->p, run->net->np, NONFINITE_LARGEST);
+    if (at < run->net->np) {
+        char number[24];
+        DIE("step %d: parameter %zu is %s; lower the rate (%g now); the last checkpoint stays as it is", run->step, at,
+            nonfinite_value(number, (double)run->net->p[at]), run->recipe.rate);
     }
 }
 
-// The step on a device.  A gradient or parameter that is not finite shows as a length that is not.
+// The step on a device, which reports two numbers; its parameters are looked at when they are fetched.
 static inline int training_step_there(Training *run) {
     run->device->step(run->device, run);
     if (!is_finite(run->loss) || !is_finite(run->norm)) {

@@ -1,5 +1,5 @@
 // unet_fast.cu: unet_fast.h compiled for a GPU, behind the C interface of unet_fast_gpu.h.
-//     nvcc -std=c++17 -O3 -arch=sm_80 -c toy/model/unet_fast.cu -o build/unet_fast.o
+//     nvcc -std=c++17 -O3 -arch=sm_80 -c toy/model/unet_fast.cu -o build/cuda/unet_fast.o
 // and with the Hopper convolutions (unet_fast_use_hopper), for H100 and H200 alone:
 //     nvcc -std=c++17 -O3 -DTILT_HOPPER -gencode=arch=compute_90a,code=sm_90a -c toy/model/unet_fast.cu ...
 #include "unet_fast_train.h"

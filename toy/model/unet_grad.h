@@ -8,7 +8,7 @@
 #include "unet_piece.h"
 
 static inline void piece_conv_backward(Piece *q, const UnetOp *op, real *g, int want_input) {
-    ConvShape s = piece_conv(q, op);
+    ConvShape s = unet_conv_shape(q->m->plan, op, q->n);
     size_t pixels = (size_t)s.H * (size_t)s.W, size = (size_t)q->n * pixels * (size_t)s.out, i;
     const real *dy = piece_grad(q, op->out), *x = piece_act(q, op->in), *up = dy;
     const real *turned = q->m->store + op->turned;

@@ -103,6 +103,20 @@ static inline size_t unet_size(const UnetBuf *b) {
     return (size_t)(b->H + 2 * b->border) * (size_t)(b->W + 2 * b->border) * (size_t)b->C;
 }
 
+// The convolution that an operation is, for n images.
+static inline ConvShape unet_conv_shape(const UnetPlan *u, const UnetOp *op, int n) {
+    const UnetBuf *x = &u->buf[op->in], *y = &u->buf[op->out];
+    ConvShape s = {0, 0, 0, 0, 0, 0, 0};
+    s.n = n;
+    s.H = y->H;
+    s.W = y->W;
+    s.in = x->C;
+    s.out = y->C;
+    s.k = op->k;
+    s.stride = op->stride;
+    return s;
+}
+
 static inline UnetOp *unet_op(UnetPlan *u, UnetKind kind, const char *where, const char *what, int in, int out) {
     UnetOp *op = &u->op[u->ops];
     if (u->ops == UNET_MAX_OPS) {

@@ -69,19 +69,6 @@ static inline real *piece_grad(Piece *q, int buf) {
     return d;
 }
 
-static inline ConvShape piece_conv(const Piece *q, const UnetOp *op) {
-    const UnetBuf *x = &q->m->plan->buf[op->in], *y = &q->m->plan->buf[op->out];
-    ConvShape s = {0, 0, 0, 0, 0, 0, 0};
-    s.n = q->n;
-    s.H = y->H;
-    s.W = y->W;
-    s.in = x->C;
-    s.out = y->C;
-    s.k = op->k;
-    s.stride = op->stride;
-    return s;
-}
-
 static inline int unet_step(const Unet *m, real t) {
     return unet_level(t, m->steps);
 }
@@ -119,7 +106,7 @@ static inline void piece_prompt(const Piece *q, const UnetOp *op, real *z, real 
 }
 
 static inline void piece_conv_forward(const Piece *q, const UnetOp *op) {
-    ConvShape s = piece_conv(q, op);
+    ConvShape s = unet_conv_shape(q->m->plan, op, q->n);
     const real *bias = q->p + op->b, *packed = q->m->store + op->packed;
     ConvStart start = start_bias(bias);
     if (op->other >= 0) {

@@ -53,19 +53,6 @@ static inline real *unet_plain_grad(UnetPlain *m, int buf) {
     return d;
 }
 
-static inline ConvShape unet_plain_conv(const UnetPlain *m, const UnetOp *op) {
-    const UnetBuf *x = &m->plan->buf[op->in], *y = &m->plan->buf[op->out];
-    ConvShape s = {0, 0, 0, 0, 0, 0, 0};
-    s.n = m->rows;
-    s.H = y->H;
-    s.W = y->W;
-    s.in = x->C;
-    s.out = y->C;
-    s.k = op->k;
-    s.stride = op->stride;
-    return s;
-}
-
 static inline NormShape unet_plain_norm(const UnetPlain *m, const UnetOp *op) {
     const UnetBuf *x = &m->plan->buf[op->in];
     NormShape s = {0, 0, 0, 0, 0, 0, 0};
@@ -128,7 +115,7 @@ static inline void unet_plain_forward_op(UnetPlain *m, const UnetOp *op) {
         plain_pad_forward(out, in, op->kind == UNET_UP ? 2 : 1, m->rows, x->H, x->W, x->C);
         break;
     case UNET_CONV:
-        conv = unet_plain_conv(m, op);
+        conv = unet_conv_shape(m->plan, op, m->rows);
         plain_conv_forward(out, in, m->p + op->w, m->p + op->b, rows, other, &conv);
         break;
     case UNET_NORM:
@@ -149,7 +136,7 @@ static inline void unet_plain_forward_op(UnetPlain *m, const UnetOp *op) {
 
 // g: is the gradient of the parameters wanted?
 static inline void unet_plain_conv_back(UnetPlain *m, const UnetOp *op, int g, int want_input) {
-    ConvShape s = unet_plain_conv(m, op);
+    ConvShape s = unet_conv_shape(m->plan, op, m->rows);
     size_t pixels = (size_t)s.H * (size_t)s.W;
     const real *dy = unet_plain_grad(m, op->out), *x = unet_plain_act(m, op->in);
     if (g) {
