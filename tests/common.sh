@@ -137,7 +137,8 @@ lock() {
 }
 
 # Several lanes take the next free item of a list: `mkdir` succeeds for one of them only.
-# lanes COUNT FOLDER COMMAND item...: runs COMMAND item for every item, COUNT at a time; FOLDER holds the claims.
+# lanes COUNT FOLDER COMMAND item...: runs COMMAND item for every item, COUNT at a time; FOLDER holds the claims, and
+# $lane is the number of the lane that runs it.
 lanes() {
     lanes_count=$1
     lanes_folder=$2
@@ -147,6 +148,7 @@ lanes() {
     mkdir -p "$lanes_folder"
     lanes_pids=
     while [ "$lanes_count" -gt 0 ]; do
+        lane=$lanes_count
         (
             for item in "$@"; do
                 if mkdir "$lanes_folder/$item.taken" 2>/dev/null; then "$lanes_command" "$item"; fi

@@ -3,7 +3,7 @@
 # tests it names must then fail (test_x is built with double, test_x.float with float, ledger checks the golden values).
 # A mutant that survives shows a missing test.  Lines whose words begin with `equivalent:` change the text and not the
 # numbers: they must survive, or this script would call everything killed.
-#   sh tests/mutants.sh [id ...]     all mutants, or some;   KEEP=1 leaves the copies in build/mutants/
+#   sh tests/mutants.sh [id ...]     all mutants, or some;   KEEP=1 leaves the changed files in build/mutants/ID/
 cd "$(dirname "$0")/.." || exit 2
 . tests/common.sh
 LIST=${LIST:-$(echo tests/mutants/*.txt)}
@@ -45,10 +45,14 @@ if [ "$failed" -ne 0 ]; then finish mutants; fi
 
 # ---- every test that is named passes as long as nothing is broken ------------------------------------------------------
 
-# Building and running cost about the same, so a test that runs for a second or more gets -O1, and all others the
-# compiler that compiles fastest: tcc where it is, or -O0.
+# tcc compiles in a fiftieth of the time of an optimising compiler, and most tests then run well below a second.  A test
+# that takes two seconds when optimised is compiled with -O1, and so is every test of a second where there is no tcc.
 fast="$CC -O0 $EXACT"
-if have tcc; then fast=tcc; fi
+patience=1
+if have tcc; then
+    fast=tcc
+    patience=2
+fi
 sound() {
     test=$1
     if [ "$test" = ledger ]; then
@@ -62,7 +66,7 @@ sound() {
     # run.sh may have run it just now
     just_passed=$(sed -n "s/^  $test: [1-9][0-9]* passed, 0 failed  (\\([0-9]*\\) s)\$/\\1/p" "${TILT_UNITS:-/dev/null}" 2>/dev/null)
     if [ -n "$just_passed" ]; then
-        if [ "$just_passed" -ge 1 ]; then compiler="$CC -O1 $EXACT"; else compiler=$fast; fi
+        if [ "$just_passed" -ge $patience ]; then compiler="$CC -O1 $EXACT"; else compiler=$fast; fi
         echo "$compiler" >"$M/$test.compiler"
         return
     fi
@@ -70,7 +74,7 @@ sound() {
         echo 'does not build' >"$M/$test.unsound"
     elif begin=$(date +%s) && ! limit 120 $program >"$M/$test.txt" 2>&1 </dev/null; then
         echo 'fails although nothing is broken; mend that first' >"$M/$test.unsound"
-    elif [ $(($(date +%s) - begin)) -ge 1 ] && [ "$test" != ledger ]; then
+    elif [ $(($(date +%s) - begin)) -ge $patience ] && [ "$test" != ledger ]; then
         echo "$CC -O1 $EXACT" >"$M/$test.compiler"
     else
         echo "$fast" >"$M/$test.compiler"
@@ -87,29 +91,36 @@ if [ "$failed" -ne 0 ]; then finish mutants; fi
 
 # ---- break, build, run ---------------------------------------------------------------------------------------------------
 
+# Every lane has a copy of the repository: a mutant changes one file of it, and the file is put back afterwards.
 # The verdict goes to $M/ID.verdict: a word (killed, survived, error) and what there is to say.
 one() {
+    copy=$M/lane$lane
+    if [ ! -d "$copy" ]; then
+        mkdir -p "$copy"
+        cp -R ref toy tests tutorial "$copy/"
+        ln -s "$top/data" "$copy/data" # read, never mutated
+    fi
+    verdict=$M/$1.judged
+    field "$1"
     judge "$1"
-    mv "$M/$1.judged" "$M/$1.verdict" # whole or not at all: somebody waits for it
+    if [ -f "$copy/$file" ]; then cp "$file" "$copy/$file"; fi
+    if [ -n "${KEEP:-}" ]; then
+        mkdir -p "$M/$1"
+        mv "$copy/mutant.c" "$M/$1/${file##*/}"
+    fi
+    mv "$verdict" "$M/$1.verdict" # whole or not at all: somebody waits for it
 }
 judge() {
-    id=$1
-    verdict=$M/$id.judged
-    field "$id"
-    mkdir -p "$M/$id/tests"
-    cp -R ref toy "$M/$id/"
-    cp tests/*.h "$M/$id/tests/"
-    ln -s "$top/data" "$M/$id/data" # read, never mutated
-    mkdir -p "$M/$id/${file%/*}"
-    if ! sed "$expression" "$file" >"$M/$id/$file" 2>"$M/$id.err"; then
-        echo "error sed: $(head -n 1 "$M/$id.err")" >"$verdict"
+    if ! sed "$expression" "$file" >"$copy/mutant.c" 2>"$M/$1.err"; then
+        echo "error sed: $(head -n 1 "$M/$1.err")" >"$verdict"
         return
     fi
-    changed=$(awk 'NR == FNR { line[FNR] = $0; next } $0 != line[FNR] { n++ } END { print n + 0 }' "$file" "$M/$id/$file")
+    changed=$(awk 'NR == FNR { line[FNR] = $0; next } $0 != line[FNR] { n++ } END { print n + 0 }' "$file" "$copy/mutant.c")
     if [ "$changed" -lt 1 ] || [ "$changed" -gt 2 ]; then
         echo "error no such line: the expression changes $changed lines of $file, expected 1 or 2" >"$verdict"
         return
     fi
+    cp "$copy/mutant.c" "$copy/$file"
     said=killed
     words=
     for test in $tests; do
@@ -117,34 +128,29 @@ judge() {
         [ "$test" != ledger ] || source=ref/ledger.c
         number=double
         [ "$test" = "${test%.float}" ] || number=float
-        for needed in "$source" $(sed -n 's|^#include "\.\./\(tutorial/[^"]*\)".*|\1|p' "$source"); do
-            mkdir -p "$M/$id/${needed%/*}"
-            [ -f "$M/$id/$needed" ] || cp "$needed" "$M/$id/$needed"
-        done
         compiler=$(cat "$M/$test.compiler")
         # shellcheck disable=SC2086
-        if ! (cd "$M/$id" && $compiler -std=c99 -w -Dreal=$number "$source" -o "$test" -lm) >"$M/$id.err" 2>&1; then
-            echo "error $test does not build: $(grep error "$M/$id.err" | head -n 1)" >"$verdict"
+        if ! (cd "$copy" && $compiler -std=c99 -w -Dreal=$number "$source" -o mutant -lm) >"$M/$1.err" 2>&1; then
+            echo "error $test does not build: $(grep error "$M/$1.err" | head -n 1)" >"$verdict"
             return
         fi
         arguments=
         [ "$test" != ledger ] || arguments='check data/golden.txt'
         # shellcheck disable=SC2086
-        (cd "$M/$id" && TILT_STOP=1 limit 60 "./$test" $arguments) >"$M/$id.txt" 2>&1 </dev/null
+        (cd "$copy" && TILT_STOP=1 limit 60 ./mutant $arguments) >"$M/$1.txt" 2>&1 </dev/null
         status=$?
         if [ "$status" -eq 0 ]; then
             said=survived
             words="$words $test"
         elif [ "$said" = killed ]; then
-            first=$(sed -n 's/^\(tests\/\)*\([a-z_0-9]*\.[ch]:[0-9]*\): FAIL.*/\2/p; s/^failed *\([^ ]*\) .*/\1/p' "$M/$id.txt" |
+            first=$(sed -n 's/^\(tests\/\)*\([a-z_0-9]*\.[ch]:[0-9]*\): FAIL.*/\2/p; s/^failed *\([^ ]*\) .*/\1/p' "$M/$1.txt" |
                 head -n 1)
-            [ -n "$first" ] || first=$(tail -n 1 "$M/$id.txt" | cut -c 1-60)
+            [ -n "$first" ] || first=$(tail -n 1 "$M/$1.txt" | cut -c 1-60)
             [ "$status" -lt 128 ] || first="signal $((status - 128))"
             words="$words $test ($first)"
         fi
     done
     echo "$said$words" >"$verdict"
-    [ -n "${KEEP:-}" ] || rm -rf "${M:?}/$id"
 }
 
 # shellcheck disable=SC2086
