@@ -31,7 +31,7 @@ endif
 ifeq ($(origin CFLAGS),undefined)
 CFLAGS := $(if $(SAN),-O1 -g,-O3)
 endif
-WARN := -Wall -Wextra -pedantic
+WARN := -Wall -Wextra -Wvla -pedantic
 EXACT := $(HAVE_EXACT) $(HAVE_FLOAT)
 ifneq ($(strip $(FAST)),)
 CONTRACT := $(patsubst -ffp-contract=off,-ffp-contract=fast,$(filter -ffp-contract=off,$(EXACT)))

@@ -57,24 +57,35 @@ build() {
 
 # limit SECONDS program...: the exit status of the program, which may use so many seconds of processor time, and ten times
 # as many of waiting (a busy machine must not fail a test).  Above 128 it was killed.  `timeout` is not everywhere.
-limit() {
-    limit_seconds=$1
-    shift
-    (
-        ulimit -t "$limit_seconds" 2>/dev/null
-        exec "$@"
-    ) &
-    limit_pid=$!
-    (
-        limit_left=$((limit_seconds * 10))
-        while [ "$limit_left" -gt 0 ] && kill -0 $limit_pid 2>/dev/null; do
-            sleep 1
-            limit_left=$((limit_left - 1))
-        done
-        kill -9 $limit_pid
-    ) >/dev/null 2>&1 &
-    wait $limit_pid 2>/dev/null
-}
+if timeout --foreground -s KILL 5 true 2>/dev/null; then
+    limit() {
+        limit_seconds=$1
+        shift
+        (
+            ulimit -t "$limit_seconds" 2>/dev/null
+            exec timeout --foreground -s KILL $((limit_seconds * 10)) "$@"
+        )
+    }
+else
+    limit() {
+        limit_seconds=$1
+        shift
+        (
+            ulimit -t "$limit_seconds" 2>/dev/null
+            exec "$@"
+        ) &
+        limit_pid=$!
+        (
+            limit_left=$((limit_seconds * 10))
+            while [ "$limit_left" -gt 0 ] && kill -0 $limit_pid 2>/dev/null; do
+                sleep 1
+                limit_left=$((limit_left - 1))
+            done
+            kill -9 $limit_pid
+        ) >/dev/null 2>&1 &
+        wait $limit_pid 2>/dev/null
+    }
+fi
 
 # The chapters there are: ch01 ch03 ...
 chapters() {

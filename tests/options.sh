@@ -13,11 +13,15 @@ refused() {
     shift
     limit 10 "$@" >"$O/out" 2>"$O/err" </dev/null
     status=$?
-    lines=$(wc -l <"$O/err")
-    if [ "$status" -eq 2 ] && [ "$((lines))" -eq 1 ] && [ ! -s "$O/out" ]; then
+    lines=no
+    {
+        IFS= read -r first && lines=one
+        ! IFS= read -r second || lines=more
+    } <"$O/err"
+    if [ "$status" -eq 2 ] && [ $lines = one ] && [ ! -s "$O/out" ]; then
         ok
     else
-        bad "$* ($why): exit $status, $((lines)) lines on stderr, $(wc -c <"$O/out" | tr -d ' ') bytes on stdout;" \
+        bad "$* ($why): exit $status, $lines line on stderr, $(wc -c <"$O/out" | tr -d ' ') bytes on stdout;" \
             'expected exit 2, one line, nothing'
     fi
 }
@@ -116,14 +120,14 @@ for name in $programs; do
         done
         refused 'a word that is no option' "$program" word
         mkdir -p "$O/a"
-        plain=$(hash_of "$program" --quick --out "$O/a")
-        seven=$(hash_of "$program" --quick --seed 7 --out "$O/a")
-        again=$(hash_of "$program" --quick --seed=7 --out "$O/a")
-        check "$program --quick ends with a hash of 16 digits" [ -n "$plain" ]
+        # expect.sh compares the hash of --quick with the stored one, bits.sh that of many runs with each other
+        plain=$(sed -n 's/^hash //p' "tests/expect/$name.txt" 2>/dev/null)
+        [ -n "$plain" ] || plain=$(hash_of "$program" --quick --out "$O/a")
+        seven=$(hash_of "$program" --quick --seed=7 --out "$O/a")
+        check "$program --quick --seed=7 ends with a hash of 16 digits" [ -n "$seven" ]
         check "$program: --seed 7 changes the hash ($plain)" [ "$plain" != "$seven" ]
-        check "$program: two runs with --seed 7 agree ($seven, $again)" [ "$seven" = "$again" ]
-        # a folder that is not there: an error about the file, not a crash, not silence
-        limit 60 "$program" --quick --out "$O/no/such/folder" >/dev/null 2>"$O/err" </dev/null
+        # a folder that cannot be made is noticed at once, not when the work is done
+        limit 2 "$program" --quick --out "$O/no/such/folder" >/dev/null 2>"$O/err" </dev/null
         check "$program --out of a missing folder: exit 1" [ $? -eq 1 ]
         check "$program --out of a missing folder: one line" [ "$(wc -l <"$O/err")" -eq 1 ]
         ;;

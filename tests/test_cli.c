@@ -13,7 +13,7 @@ static int program(int argc, char **argv) {
     Option options[] = {
         OPT_SEED(&seed),
         OPT_QUICK(&quick),
-        OPT_OUT(&out),
+        OPT_STRING("out", &out, "a text"),
         OPT_INT("steps", &steps, -5, 1000000, "training steps"),
         OPT_DOUBLE("beta", &beta, 1e-6, 1e6, "temperature"),
         OPT_DOUBLE("shift", &shift, -HUGE_VAL, HUGE_VAL, "of the mean"),
@@ -42,6 +42,30 @@ static int no_words(int argc, char **argv) {
     Option options[] = {OPT_QUICK(&quick)};
     cli_parse(argc, argv, "no words", options, COUNT(options));
     return 0;
+}
+
+// Its folder must be there when it begins.
+static int in_folder(int argc, char **argv) {
+    const char *out = NULL;
+    Option options[] = {OPT_OUT(&out)};
+    cli_parse(argc, argv, "writes a file", options, COUNT(options));
+    if (out != NULL) {
+        char path[PATH_LENGTH];
+        path_join(path, out, "file");
+        fclose(open_or_die(path, "wb", "The folder is missing."));
+    }
+    return 0;
+}
+
+// `folder --out NAME` in the folder of this test.
+static void folder_case(const char *name, int want, const char *reason) {
+    char command[400];
+    int status;
+    snprintf(command, sizeof command, "folder --out %s", child_path(name));
+    status = child_run("", command);
+    CHECK(status == want &&
+              (want == 0 ? child_err[0] == '\0' : one_line(child_err) && strstr(child_err, reason) != NULL),
+          "%s: exit %d, '%s'", command, status, child_err);
 }
 
 static void gives(const char *arguments, const char *want) {
@@ -73,7 +97,17 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "nowords") == 0) {
         return no_words(argc - 1, argv + 1);
     }
+    if (argc > 1 && strcmp(argv[1], "folder") == 0) {
+        return in_folder(argc - 1, argv + 1);
+    }
     child_begin(argv[0]);
+
+    folder_case("made_for_out", 0, "");
+    folder_case("made_for_out", 0, "");
+    folder_case("made_for_out/file", 1, "is not a folder");
+    folder_case("none/such", 1, "make its parent first");
+    status = child_run("", "folder");
+    CHECK(status == 0, "no folder given: exit %d, %s", status, child_err);
 
     gives("", "1 0 2000 0.5 0 ipo - 0\n");
     gives("--seed 18446744073709551615 --quick --steps=7", "18446744073709551615 1 7 0.5 0 ipo - 1\n");

@@ -9,7 +9,7 @@
 #include "bytes.h"
 
 #if defined(__unix__) || defined(__APPLE__)
-#include <sys/stat.h> // mkdir, for folder_make
+#include <sys/stat.h> // mkdir and stat, for folder_make
 #endif
 
 #define PATH_LENGTH 1024 // bytes of a path that the house builds, with the closing NUL
@@ -25,8 +25,12 @@ static inline void path_join(char *out, const char *dir, const char *name) {
 // the write that follows says what is missing.
 static inline void folder_make(const char *path) {
 #if defined(__unix__) || defined(__APPLE__)
+    struct stat there;
     if (mkdir(path, 0777) != 0 && errno != EEXIST) {
         DIE("cannot make the folder '%s': %s; make its parent first", path, strerror(errno));
+    }
+    if (stat(path, &there) == 0 && !S_ISDIR(there.st_mode)) {
+        DIE("'%s' is not a folder; name another one", path);
     }
 #else
     (void)path;

@@ -16,18 +16,19 @@
 // Accepted: --name value and --name=value; a flag is --name alone.  --help and --version print on stdout, exit 0.
 // Unknown, malformed, out of range, repeated, or without a value: one line on stderr, exit 2.  Numbers are decimal;
 // hexadecimal, "nan", "inf" and stray characters are refused.  No short options, no abbreviations, no config file.
+// A folder that cannot be made: one line on stderr, exit 1.
 #ifndef TILT_CLI_H
 #define TILT_CLI_H
 
 #include <errno.h>
 #include <math.h>
 
-#include "../core/base.h"
+#include "../file/atomic.h"
 
 #define TILT_VERSION "0.1.0"
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
-typedef enum { KIND_FLAG, KIND_INT, KIND_U64, KIND_DOUBLE, KIND_STRING, KIND_CHOICE } OptionKind;
+typedef enum { KIND_FLAG, KIND_INT, KIND_U64, KIND_DOUBLE, KIND_STRING, KIND_FOLDER, KIND_CHOICE } OptionKind;
 
 typedef struct {
     const char *name; // without the two dashes
@@ -61,6 +62,9 @@ typedef struct {
 // --name TEXT, not empty; NULL is a legal default and means "not given".
 #define OPT_STRING(name, ptr, help) \
     { name, KIND_STRING, NULL, NULL, NULL, ptr, 0, 0, NULL, help, 0 }
+// --name TEXT, a folder that cli_parse makes: a program that could not write is told so before it works, not after.
+#define OPT_FOLDER(name, ptr, help) \
+    { name, KIND_FOLDER, NULL, NULL, NULL, ptr, 0, 0, NULL, help, 0 }
 // --name WORD, one of choices (NULL at the end); the value is the index of the word.
 #define OPT_CHOICE(name, int_ptr, choices, help) \
     { name, KIND_CHOICE, int_ptr, NULL, NULL, NULL, 0, 0, choices, help, 0 }
@@ -68,7 +72,7 @@ typedef struct {
 // The three that every program has.
 #define OPT_SEED(u64_ptr) OPT_U64("seed", u64_ptr, "seed of all random numbers")
 #define OPT_QUICK(int_ptr) OPT_FLAG("quick", int_ptr, "a smaller run of at most 5 seconds")
-#define OPT_OUT(text_ptr) OPT_STRING("out", text_ptr, "folder for pictures and files")
+#define OPT_OUT(text_ptr) OPT_FOLDER("out", text_ptr, "folder for pictures and files")
 
 // ---- help ------------------------------------------------------------------------------------------------------
 
@@ -104,6 +108,7 @@ static inline void cli_allowed_(FILE *f, const Option *o) {
         }
         break;
     case KIND_STRING:
+    case KIND_FOLDER:
         fputs("a text that is not empty", f);
         break;
     case KIND_CHOICE:
@@ -129,6 +134,7 @@ static inline void cli_default_(FILE *f, const Option *o) {
         fprintf(f, " [%g]", *o->number);
         break;
     case KIND_STRING:
+    case KIND_FOLDER:
         fprintf(f, " [%s]", *o->text != NULL ? *o->text : "none");
         break;
     case KIND_CHOICE:
@@ -149,7 +155,7 @@ static inline const char *cli_program_(const char *path) {
 }
 
 static inline void cli_help_(const char *program, const char *words, const char *about, const Option *o, int n) {
-    static const char *const values[] = {"", " N", " N", " X", " TEXT", " WORD"}; // in the order of OptionKind
+    static const char *const values[] = {"", " N", " N", " X", " TEXT", " TEXT", " WORD"}; // in the order of OptionKind
     int i;
     printf("usage: %s [options]%s%s\n%s\n\noptions [default]\n", program, words[0] ? " " : "", words, about);
     for (i = 0; i < n; i++) {
@@ -230,7 +236,7 @@ static inline int cli_set_(Option *o, const char *text) {
         *o->number = v;
         return 1;
     }
-    if (o->kind == KIND_STRING) {
+    if (o->kind == KIND_STRING || o->kind == KIND_FOLDER) {
         *o->text = text;
         return 1;
     }
@@ -322,6 +328,11 @@ static inline int cli_parse_words(int argc, char **argv, const char *usage_words
         fprintf(stderr, "%s: %d of %d words given; usage: %s [options] %s\n", program, found, min_words, program,
                 usage_words);
         exit(2);
+    }
+    for (k = 0; k < n; k++) {
+        if (options[k].kind == KIND_FOLDER && *options[k].text != NULL) {
+            folder_make(*options[k].text);
+        }
     }
     return found;
 }
