@@ -104,7 +104,21 @@ check_training() {
     check "pretrain --on $1: the same hash twice" [ "$first" = "$(sed -n 's/^hash //p' "$C/train.a2")" ]
     check "pretrain --on $1: the same hash after a stop" [ "$first" = "$(sed -n 's/^hash //p' "$C/train.b2")" ]
     check "pretrain --on $1: samples of both nets are the same" cmp -s "$C"/a/*.png "$C"/b/*.png
+    [ "$1" = plain ] || check_alignment "$1" "$(echo "$C"/a/*[!n].safetensors)"
     rm -rf "$C/a" "$C/b"
+}
+# A few steps of both alignments, whose gradients and Adam stay on the device: the same numbers twice, and they move.
+check_alignment() { # check_alignment EXECUTOR WEIGHTS
+    for method in pg dpo; do
+        for turn in 1 2; do
+            seconds 300 "$P" $method --quick --rate 0.003 --on "$1" --weights "$2" --out "$C/b" \
+                >"$C/$method.$turn" 2>"$C/err" </dev/null
+            align_status=$?
+            check "$method --on $1: exit $align_status; $(head -n 1 "$C/err")" [ "$align_status" -eq 0 ]
+        done
+        check "$method --on $1: the same numbers twice" cmp -s "$C/$method.1" "$C/$method.2"
+        check "$method --on $1 moves" awk '$1 == "after_kl" { moved = $2 > 0 } END { exit !moved }' "$C/$method.1"
+    done
 }
 # A network of ddpm_unet.h, forward and backward: the same bits twice, and errors no larger than PyTorch's.
 check_network() { # check_network EXECUTOR NAME

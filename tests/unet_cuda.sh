@@ -127,6 +127,8 @@ check 'bench prints one JSON object a line' [ "$(grep -c '^{"machine": .*}$' "$U
 for key in compiler threads network executor batch ms_median ms_min images_per_s gflops; do
     check "bench says $key" [ "$(grep -c "\"$key\": " "$U/bench.txt")" -eq 5 ]
 done
+quick bench_align bench --world glyphs12 --align
+check 'bench --align names its training step' [ "$(grep -c '^{.*"what": "align"' "$U/bench_align.txt")" -eq 1 ]
 
 # ---- mistakes -----------------------------------------------------------------------------------------------------------
 

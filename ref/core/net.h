@@ -9,6 +9,19 @@
 #include "rng.h"
 
 typedef struct Net Net;
+
+// A net whose parameters live on a device may collect gradients and take Adam's steps there.  From start to end net->g
+// is not written and net->p is old.  adam_beside of optim.h calls these; nobody else needs to.
+struct Adam;
+typedef struct {
+    void (*start)(Net *); // from now on backward adds to a gradient on the device, which is zero, as Adam's means are
+    void (*zero)(Net *);  // that gradient = 0
+    // One step along that gradient clipped to a length of `limit`, by the numbers of the Adam; net_changed.  Returns
+    // the length it had; NaN or Inf: the parameters are lost.
+    double (*step)(Net *, const struct Adam *, double limit);
+    void (*end)(Net *); // p comes home; gradient and means are gone
+} NetSteps;
+
 struct Net {        // anything with parameters: denoiser, reward model, critic
     int in, out;    // numbers per sample; a denoiser has in == out
     size_t np;      // number of parameters
@@ -21,6 +34,8 @@ struct Net {        // anything with parameters: denoiser, reward model, critic
     void (*backward)(Net *, real *dx, const real *dy, const real *x, const real *t, const int *c, int n);
     void (*release)(Net *); // frees what the model itself allocated, or NULL
     void *self;             // the model's own data
+    const NetSteps *steps;  // how it steps where its parameters live, or NULL: on this machine
+    int away;               // is an Adam at work there?
 };
 
 // Parameters and gradients for np numbers; the model fills in the rest.
@@ -51,7 +66,18 @@ static inline void net_changed(Net *net) {
 }
 
 static inline void net_zero_grad(Net *net) {
+    if (net->away) {
+        net->steps->zero(net);
+        return;
+    }
     memset(net->g, 0, net->np * sizeof(real));
+}
+
+// For whoever reads or replaces all of p.
+static inline void net_need_home(const Net *net, const char *who) {
+    if (net->away) {
+        DIE("%s: the parameters of this net are on its device; free the Adam of adam_beside first", who);
+    }
 }
 
 // to.p = from.p; the two must be of one shape.
@@ -59,6 +85,8 @@ static inline void net_copy(Net *to, const Net *from) {
     if (to->np != from->np) {
         DIE("net_copy: %zu parameters into %zu; build both nets with the same sizes", from->np, to->np);
     }
+    net_need_home(to, "net_copy");
+    net_need_home(from, "net_copy");
     memcpy(to->p, from->p, to->np * sizeof(real));
     net_changed(to);
 }

@@ -4,7 +4,7 @@
 
 #include "net.h"
 
-typedef struct {
+typedef struct Adam {
     real *m, *v;         // running means of g and g^2, np each
     size_t np;           // must equal the net's
     long step;           // steps taken; the bias correction depends on it
@@ -12,10 +12,11 @@ typedef struct {
     double beta1, beta2; // decay of the two means
     double eps;          // added to the root
     double decay;        // decoupled weight decay (AdamW); 0 is plain Adam
+    Net *beside;         // the net that keeps m and v itself and steps on its device (adam_beside), or NULL
 } Adam;
 
 static inline Adam adam_new(const Net *net, double lr) {
-    Adam a = {NULL, NULL, 0, 0, 0, 0.9, 0.999, 1e-8, 0};
+    Adam a = {NULL, NULL, 0, 0, 0, 0.9, 0.999, 1e-8, 0, NULL};
     a.m = NEW(real, net->np);
     a.v = NEW(real, net->np);
     a.np = net->np;
@@ -23,7 +24,30 @@ static inline Adam adam_new(const Net *net, double lr) {
     return a;
 }
 
+// An Adam beside the parameters: for a net that can step on its device (NetSteps), gradients and means stay there until
+// adam_free, which brings the parameters home and must come before net_free.  For any other net it is adam_new.
+static inline Adam adam_beside(Net *net, double lr) {
+    Adam a = {NULL, NULL, 0, 0, 0, 0.9, 0.999, 1e-8, 0, NULL};
+    if (net->steps == NULL) {
+        return adam_new(net, lr);
+    }
+    if (net->away) {
+        DIE("adam_beside: this net has such an Adam already; free that one first, or go on with it");
+    }
+    net->steps->start(net);
+    net->away = 1;
+    a.np = net->np;
+    a.lr = lr;
+    a.beside = net;
+    return a;
+}
+
 static inline void adam_free(Adam *a) {
+    if (a->beside != NULL) {
+        a->beside->steps->end(a->beside);
+        a->beside->away = 0;
+        a->beside = NULL;
+    }
     free(a->m);
     free(a->v);
     a->m = a->v = NULL;
@@ -43,6 +67,9 @@ static inline void adam_step(Adam *a, Net *net) {
     size_t i, np = net->np;
     if (a->np != np) {
         DIE("adam_step: made for %zu parameters, called with %zu; make one Adam per net", a->np, np);
+    }
+    if (a->beside != NULL || net->away) {
+        DIE("adam_step: the gradient is on the net's device; take adam_clipped_step with the Adam of adam_beside");
     }
     a->step++;
     fix1 = (real)(1.0 / (1.0 - e_pow(a->beta1, (double)a->step)));
@@ -72,8 +99,15 @@ static inline void ema_update(real *ema, const Net *net, double keep) {
     }
 }
 
-// Scales g so that its Euclidean norm is at most `limit`; returns the norm it had.  A NaN or Inf ends the program:
-// no step could repair it.  The sum runs in double, in index order.
+// A gradient with a NaN or Inf ends the program: no step could repair it.
+static inline void gradient_length_check(double norm) {
+    if (!(norm <= 1e30)) {
+        DIE("gradient norm is %g; lower the learning rate or look for a division by zero", norm);
+    }
+}
+
+// Scales g so that its Euclidean norm is at most `limit`; returns the norm it had.  The sum runs in double, in index
+// order.
 static inline double clip_gradient(Net *net, double limit) {
     double norm2 = 0, norm;
     size_t i;
@@ -81,15 +115,30 @@ static inline double clip_gradient(Net *net, double limit) {
         norm2 += (double)net->g[i] * (double)net->g[i];
     }
     norm = sqrt(norm2);
-    if (!(norm <= 1e30)) {
-        DIE("gradient norm is %g; lower the learning rate or look for a division by zero", norm);
-    }
+    gradient_length_check(norm);
     if (norm > limit) {
         real scale = (real)(limit / norm);
         for (i = 0; i < net->np; i++) {
             net->g[i] *= scale;
         }
     }
+    return norm;
+}
+
+// clip_gradient, then adam_step, wherever the parameters live.  Returns the length that the gradient had.
+static inline double adam_clipped_step(Adam *a, Net *net, double limit) {
+    double norm;
+    if (a->beside == NULL) {
+        norm = clip_gradient(net, limit);
+        adam_step(a, net);
+        return norm;
+    }
+    if (a->beside != net) {
+        DIE("adam_clipped_step: this Adam was made beside another net; make one Adam per net");
+    }
+    a->step++;
+    norm = net->steps->step(net, a, limit);
+    gradient_length_check(norm);
     return norm;
 }
 

@@ -2,6 +2,8 @@
 //
 // A training step is forward, backward and Adam; sampling is a chain of so many steps (DDIM), without guidance.  Rates
 // count the multiplications and additions of the definition; a training step counts as three forward passes.
+// With --align the training step is one of the alignment loops: through the Net, one piece, clipped, with Adam beside
+// the parameters (adam_beside of optim.h).  Without, it is one of a pretraining.
 #ifndef TILT_COMMAND_BENCH_H
 #define TILT_COMMAND_BENCH_H
 
@@ -19,7 +21,7 @@ typedef struct {
     Net net;
     Adam adam;
     Chain chain;
-    int rows;
+    int rows, align;
     real *x, *noise, *eps, *t; // rows x in, and one number a row
     int *c;
 } SpeedTrial;
@@ -34,7 +36,11 @@ static inline void speed_train(void *user) {
     }
     net_zero_grad(&b->net);
     b->net.backward(&b->net, NULL, b->eps, b->x, b->t, b->c, b->rows);
-    adam_step(&b->adam, &b->net);
+    if (b->align) {
+        adam_clipped_step(&b->adam, &b->net, 5);
+    } else {
+        adam_step(&b->adam, &b->net);
+    }
 }
 
 static inline void speed_forward(void *user) {
@@ -90,7 +96,7 @@ static inline void speed_rows(SpeedTrial *b, int rows, int prompts, int levels) 
 // The three measurements, on the device where the executor trains there.
 static inline BenchTime speed_time_train(SpeedTrial *b, const Executor *on, int levels, int runs) {
 #ifdef TILT_CUDA
-    if (on->train != NULL) {
+    if (on->train != NULL && !b->align) {
         return device_time_train(&b->net, b->x, b->t, b->c, b->rows, levels, runs);
     }
 #endif
@@ -130,7 +136,7 @@ static inline void speed_rows_free(SpeedTrial *b) {
 static inline int command_bench(int argc, char **argv) {
     static AnyWorld w;
     uint64_t seed = 1;
-    int quick = 0, on = 0, world = 2, net = 0, width = 16, blocks = 1, steps = 16, runs = 9, i, n;
+    int quick = 0, align = 0, on = 0, world = 2, net = 0, width = 16, blocks = 1, steps = 16, runs = 9, i, n;
     int trains[COMMAND_BATCHES], samples[COMMAND_BATCHES];
     const char *out = "out", *train_text = "16,64", *sample_text = "1,8,16,128";
     static const char *const worlds[] = {"glyphs12", "glyphs16", "glyphs32", NULL};
@@ -146,6 +152,7 @@ static inline int command_bench(int argc, char **argv) {
         OPT_INT("blocks", &blocks, 1, 8, "residual blocks a level"),
         OPT_INT("steps", &steps, 1, 1000, "steps of a sample, and levels of the schedule"),
         OPT_INT("runs", &runs, 1, BENCH_MOST, "times that each measurement is taken"),
+        OPT_FLAG("align", &align, "the training step is one of the alignment loops"),
         OPT_STRING("train", &train_text, "batches of the training step"),
         OPT_STRING("sample", &sample_text, "batches of the forward pass and of sampling"),
     };
@@ -170,7 +177,8 @@ static inline int command_bench(int argc, char **argv) {
     plan = unet_plan(&shape, w.tokens, w.world.prompts);
     flop = plan->flops;
     b.net = executors[on].make(&shape, w.tokens, w.world.prompts, &schedule, seed);
-    b.adam = adam_new(&b.net, 1e-4);
+    b.align = align;
+    b.adam = align ? adam_beside(&b.net, 1e-4) : adam_new(&b.net, 1e-4);
     b.chain = chain_ddim(&schedule);
     peak = quick || on != EXECUTOR_CPU ? 0 : bench_peak(bench_threads());
     snprintf(text, sizeof text, "%s %dx%dx%d-%dx%d, %zu parameters, %.4g MFLOP", nets[net], w.side, w.side, w.channels,
@@ -178,7 +186,7 @@ static inline int command_bench(int argc, char **argv) {
     n = speed_batches(trains, "train", train_text);
     for (i = 0; i < n; i++) {
         speed_rows(&b, trains[i], w.world.prompts, steps);
-        bench_print_images("train", text, executors[on].name, b.rows, 3 * flop * b.rows,
+        bench_print_images(align ? "align" : "train", text, executors[on].name, b.rows, 3 * flop * b.rows,
                            speed_time_train(&b, &executors[on], steps, runs), peak);
         speed_rows_free(&b);
     }

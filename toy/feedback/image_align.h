@@ -4,6 +4,8 @@
 // What is taught is chapter 1's: chain_policy_gradient (chain_align.h) and pairs_noised with diffusion_dpo_weighted
 // (ref/formula/preference.h).  The policy is the conditional model without guidance, whose steps are the normal laws
 // that both methods need.  image_score.h scores the results.
+// Gradients and Adam stay where the net keeps its parameters (adam_beside of ref/core/optim.h): on a GPU only pictures
+// and predictions travel.
 #ifndef TILT_IMAGE_ALIGN_H
 #define TILT_IMAGE_ALIGN_H
 
@@ -39,7 +41,7 @@ static inline void forward_pieces(Net *net, real *eps, const real *x, const real
     }
 }
 
-// net->g += the gradient of `rows` rows.  The forward runs again for each piece: its numbers do not fit all at once.
+// The net's gradient += that of `rows` rows.  The forward runs again for each piece: not all its numbers fit at once.
 static inline void backward_pieces(Net *net, const real *deps, const real *x, const real *t, const int *c, int rows,
                                    int micro) {
     size_t in = (size_t)net->in;
@@ -82,7 +84,7 @@ static inline void image_align_pg(const Alignment *a, const PgPlan *plan) {
     real *eps = NEW(real, numbers * (size_t)T), *eps_ref = NEW(real, numbers * (size_t)T);
     int *c = NEW(int, n *(size_t)T);
     double *to_go = NEW(double, n);
-    Adam adam = adam_new(a->net, plan->rate);
+    Adam adam = adam_beside(a->net, plan->rate);
     Progress bar = progress_start("policy gradient", "J", plan->iterations);
     for (it = 0; it < plan->iterations; it++) {
         for (i = 0; i < n * T; i++) { // rows of a prompt stand together
@@ -97,9 +99,8 @@ static inline void image_align_pg(const Alignment *a, const PgPlan *plan) {
         chain_policy_gradient(eps, to_go, eps_ref, path, chain, a->beta, plan->groups, n, dim); // eps: now dL/d eps
         net_zero_grad(a->net);
         backward_pieces(a->net, eps, path + numbers, t, c, n * T, a->micro);
-        clip_gradient(a->net, 5);
         adam.lr = rate_at(plan->rate, it, 3, plan->iterations);
-        adam_step(&adam, a->net);
+        adam_clipped_step(&adam, a->net, 5);
         progress_step(&bar, it + 1, mean_of(to_go, (size_t)n));
     }
     progress_end(&bar);
@@ -128,7 +129,7 @@ static inline void image_align_dpo(const Alignment *a, const Pairs *pairs, const
     real *eps = NEW(real, 2 * half), *eps_ref = NEW(real, 2 * half), *d = NEW(real, 2 * half);
     int *c = NEW(int, 2 * (size_t)B);
     double *weight = NEW(double, (size_t)B), loss;
-    Adam adam = adam_new(a->net, plan->rate);
+    Adam adam = adam_beside(a->net, plan->rate);
     Progress bar = progress_start("diffusion-dpo", "loss", plan->steps);
     for (step = 0; step < plan->steps; step++) {
         pairs_noised(x, noise, t, c, weight, pairs, a->schedule, a->chain, B, a->seed, a->world->stream + ALIGN_DPO,
@@ -139,9 +140,8 @@ static inline void image_align_dpo(const Alignment *a, const Pairs *pairs, const
                                       B, dim, plan->beta * a->beta);
         net_zero_grad(a->net);
         backward_pieces(a->net, d, x, t, c, 2 * B, 2 * B);
-        clip_gradient(a->net, 5);
         adam.lr = rate_at(plan->rate, step, 10, plan->steps);
-        adam_step(&adam, a->net);
+        adam_clipped_step(&adam, a->net, 5);
         progress_step(&bar, step + 1, loss);
     }
     progress_end(&bar);

@@ -17,6 +17,7 @@ static inline int checkpoint_tensors(StTensor list[3], Net *net, Adam *adam) {
         DIE("checkpoint: an Adam for %zu parameters with a net of %zu; save the pair that belongs together", adam->np,
             net->np);
     }
+    net_need_home(net, "checkpoint");
     list[0] = st_vector("parameters", net->p, net->np);
     if (adam == NULL) {
         return 1;

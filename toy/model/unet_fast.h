@@ -9,7 +9,7 @@
 #ifndef TILT_UNET_FAST_H
 #define TILT_UNET_FAST_H
 
-#include "unet_fast_layers.h"
+#include "unet_fast_adam.h"
 
 enum { FAST_BATCHES = 3, FAST_MOST = 256 }; // batch sizes that stay prepared; images that go through at a time
 
@@ -20,6 +20,7 @@ struct UnetFast {
     int used[FAST_BATCHES], clock;
     Stream stream;
     unsigned stamp; // of the parameters on the device
+    FastAdam *adam; // at work between start and end of unet_fast_steps; then net.g collects
     // what the last forward left, for a backward of the same rows
     FastBatch *kept;
     unsigned kept_stamp;
@@ -190,9 +191,9 @@ static inline void unet_fast_repeat(Net *net, int n, int times) {
     fast_wait(m->stream);
 }
 
-// One part of a backward: sum = or += (add) the gradient of the parameters, if weights; dx += unless NULL.
-static inline void unet_fast_backward_part(UnetFast *m, Net *net, float *sum, int weights, real *dx, const real *dy,
-                                           const real *x, const real *t, const int *c, int n, int add) {
+// One part of a backward: the gradient there = or += (add) that of the parameters, if weights; dx += unless NULL.
+static inline void unet_fast_backward_part(UnetFast *m, Net *net, int weights, real *dx, const real *dy, const real *x,
+                                           const real *t, const int *c, int n, int add) {
     int slot = unet_fast_slot(m, unet_fast_rows(m, n)), input = dx != NULL;
     FastBatch *b = m->batch[slot];
     size_t dim = (size_t)net->in, numbers = (size_t)n * dim;
@@ -214,7 +215,7 @@ static inline void unet_fast_backward_part(UnetFast *m, Net *net, float *sum, in
     });
     m->kept = NULL; // gradients have been written over what was kept
     if (weights) {
-        fold_slices(&b->table, sum, NULL, add, m->stream);
+        fold_slices(&b->table, m->net.g, NULL, add, m->stream);
     }
     fast_wait(m->stream);
     if (input) {
@@ -234,10 +235,10 @@ static inline void unet_fast_backward(Net *net, real *dx, const real *dy, const 
     for (int from = 0; from < n; from += FAST_MOST) {
         int rows = n - from < FAST_MOST ? n - from : FAST_MOST;
         size_t at = (size_t)from * dim;
-        unet_fast_backward_part(m, net, m->net.g, weights, dx != NULL ? dx + at : NULL, dy + at, x + at, t + from,
-                                c != NULL ? c + from : NULL, rows, from > 0);
+        unet_fast_backward_part(m, net, weights, dx != NULL ? dx + at : NULL, dy + at, x + at, t + from,
+                                c != NULL ? c + from : NULL, rows, m->adam != NULL || from > 0);
     }
-    if (weights && n > 0) {
+    if (weights && n > 0 && m->adam == NULL) {
         float *g = unet_fast_back(m, net->np);
         to_host(g, m->net.g, net->np * sizeof(float));
         for (size_t i = 0; i < net->np; i++) {
@@ -246,6 +247,46 @@ static inline void unet_fast_backward(Net *net, real *dx, const real *dy, const 
     }
 }
 
+// ---- Adam beside the parameters: the hooks of net.h ----------------------------------------------------------------
+
+static inline void unet_fast_zero(Net *net) {
+    device_zero(((UnetFast *)net->self)->net.g, net->np * sizeof(float));
+}
+
+static inline void unet_fast_start(Net *net) {
+    UnetFast *m = (UnetFast *)net->self;
+    m->adam = fast_adam_new(&m->net, 0);
+    unet_fast_zero(net);
+}
+
+// The numbers of the step are those of this machine's Adam, its counter too.  The bf16 copy follows the parameters, and
+// with the new stamp on both sides nothing is uploaded, but what a forward kept is of the parameters before.
+static inline double unet_fast_step(Net *net, const Adam *adam, double limit) {
+    UnetFast *m = (UnetFast *)net->self;
+    StepRule rule = {adam->lr, adam->beta1, adam->beta2, adam->eps, adam->decay, 0, 0, 0, limit, 0, 0};
+    int before = (int)adam->step - 1;
+    double norm;
+    unet_fast_parameters(m, net); // somebody may have written new ones by hand
+    to_device(&m->adam->state->step, &before, sizeof before);
+    norm = fast_adam_step(&m->net, m->adam, &rule, m->stream);
+    net_changed(net);
+    m->stamp = net->stamp;
+    return norm;
+}
+
+static inline void unet_fast_end(Net *net) {
+    UnetFast *m = (UnetFast *)net->self;
+    unet_fast_parameters(m, net);
+    fast_wait(m->stream);
+    to_host(net->p, m->net.p, net->np * sizeof(float));
+    net_changed(net);
+    m->stamp = net->stamp;
+    fast_adam_free(m->adam);
+    m->adam = NULL;
+}
+
+static const NetSteps unet_fast_steps = {unet_fast_start, unet_fast_zero, unet_fast_step, unet_fast_end};
+
 // ---- making --------------------------------------------------------------------------------------------------------
 
 static inline void unet_fast_release(Net *net) {
@@ -253,6 +294,7 @@ static inline void unet_fast_release(Net *net) {
     for (int i = 0; i < FAST_BATCHES; i++) {
         unet_fast_forget(m, i);
     }
+    fast_adam_free(m->adam);
     device_free(m->net.p);
     device_free(m->net.g);
     device_free(m->net.embed_g);
@@ -270,13 +312,6 @@ static inline void unet_fast_release(Net *net) {
     free(m->level);
     free(m->prompt);
     free(m);
-}
-
-// n numbers on the device, with the values of this machine.
-template <class T> static inline T *fast_upload(const T *from, size_t n) {
-    T *there = DEVICE_NEW(T, n);
-    to_device(there, from, n * sizeof(T));
-    return there;
 }
 
 // The same Net as unet_new: the same arguments, places of the parameters, and start.
@@ -317,6 +352,7 @@ static inline Net unet_fast_new(const UnetShape *shape, const Tokens *tokens, in
     net.forward = unet_fast_forward;
     net.backward = unet_fast_backward;
     net.release = unet_fast_release;
+    net.steps = &unet_fast_steps;
     net.self = m;
     free(alpha);
     free(sigma);

@@ -16,6 +16,13 @@ template <class T> static inline T *fast_take(FastTake *from, size_t n) {
     return from->base != NULL ? (T *)(from->base + at) : NULL;
 }
 
+// n numbers on the device, with the values of this machine.
+template <class T> static inline T *fast_upload(const T *from, size_t n) {
+    T *there = DEVICE_NEW(T, n);
+    to_device(there, from, n * sizeof(T));
+    return there;
+}
+
 // ---- tensors -------------------------------------------------------------------------------------------------------
 
 struct FastArena {
@@ -239,12 +246,8 @@ static inline FastBatch *fast_batch_new(FastNet *net, int N) {
     chunks = step_chunks(NULL, segment, segments);
     FastChunk *chunk = NEW(FastChunk, (size_t)chunks);
     step_chunks(chunk, segment, segments);
-    FastSegment *segments_there = DEVICE_NEW(FastSegment, (size_t)segments);
-    FastChunk *chunks_there = DEVICE_NEW(FastChunk, (size_t)chunks);
-    to_device(segments_there, segment, (size_t)segments * sizeof *segment);
-    to_device(chunks_there, chunk, (size_t)chunks * sizeof *chunk);
-    b->table.segment = segments_there;
-    b->table.chunk = chunks_there;
+    b->table.segment = fast_upload(segment, (size_t)segments);
+    b->table.chunk = fast_upload(chunk, (size_t)chunks);
     b->table.chunks = chunks;
     b->squares = DEVICE_NEW(double, (size_t)chunks);
     free(segment);

@@ -1,7 +1,10 @@
 // unet_fast_gpu.h: the fast UNet on a GPU, for a C99 program that is linked with unet_fast.cu.
 //
-// Three ways to use it.  As a Net every method of this course runs on it; pictures and gradients then travel between
-// the two memories.  A training or a sampler that stays on the device (below) sends only what is new.
+// Three ways to use it.  As a Net every method of this course runs on it; pictures and predictions then travel between
+// the two memories, and all gradients after every backward.  With adam_beside (ref/core/optim.h), as in the alignment
+// loops, gradients and Adam stay on the device: parameters come home at adam_free, and what a program writes into all
+// of net->p meanwhile (net_changed) is sent.  A training or a sampler that stays on the device (below) sends only what
+// is new; a training refuses a net with such an Adam, whose gradients it would overwrite.
 #ifndef TILT_UNET_FAST_GPU_H
 #define TILT_UNET_FAST_GPU_H
 

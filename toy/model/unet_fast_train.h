@@ -16,12 +16,9 @@ struct FastTraining {
     FastBatch *batch;
     FastRule rule;
     StepRule step;
-    StepState *state;                 // on the device, as all below
-    float *moment, *square, *average; // np: Adam's means, and the running average
-    float *x0, *row_weight;           // [rows][dim], [rows]
-    FastSegment *whole;               // the folded gradient as one segment
-    FastTable folded;
-    FastChunk *folded_chunk;
+    FastAdam *adam;
+    float *average;         // np, on the device, as below: the running average
+    float *x0, *row_weight; // [rows][dim], [rows]
     FastGraph graph;
     float *host; // rows
     int fed;     // has it had pictures?
@@ -34,9 +31,10 @@ static inline void fast_training_record(FastTraining *r) {
     FastBatch *b = r->batch;
     Levels levels = fast_levels(f, b);
     EpsLoss loss = {b->x, b->F, b->noise, r->row_weight, b->losses, b->dF};
-    AdamData adam = {f->p, r->moment, r->square, r->average, f->copy};
+    StepState *state = r->adam->state;
+    AdamData data = fast_adam_data(f, r->adam, r->average);
     int clip = r->step.limit > 0;
-    noise_fill(b->noise, (size_t)b->N * levels.dim, r->rule.seed, r->rule.stream, 0, &r->state->step, m->stream);
+    noise_fill(b->noise, (size_t)b->N * levels.dim, r->rule.seed, r->rule.stream, 0, &state->step, m->stream);
     q_sample(b->x, r->x0, b->noise, &levels, m->stream);
     fast_forward(f, b, m->stream);
     eps_loss(&loss, &levels, b->mean, m->stream);
@@ -44,8 +42,8 @@ static inline void fast_training_record(FastTraining *r) {
     if (clip) {
         fold_slices(&b->table, f->g, b->squares, 0, m->stream);
     }
-    step_begin(r->state, &r->step, clip ? b->squares : NULL, clip ? b->table.chunks : 0, m->stream);
-    adam_slices(clip ? &r->folded : &b->table, &adam, &r->step, r->state, m->stream);
+    step_begin(state, &r->step, clip ? b->squares : NULL, clip ? b->table.chunks : 0, m->stream);
+    adam_slices(clip ? &r->adam->folded : &b->table, &data, &r->step, state, m->stream);
 }
 
 static inline FastTraining *fast_training_make(Net *net, const FastRule *rule, int rows, int step, const real *moment,
@@ -56,7 +54,7 @@ static inline FastTraining *fast_training_make(Net *net, const FastRule *rule, i
     StepRule s = {rule->rate,       rule->beta1, rule->beta2, rule->eps,  rule->decay, rule->keep,
                   rule->early_keep, rule->early, rule->limit, rule->warm, rule->steps};
     real *weight = NEW(real, weights);
-    StepState state;
+    net_need_home(net, "unet: a training on the device");
     r->net = net;
     r->m = m;
     r->rule = *rule;
@@ -67,32 +65,16 @@ static inline FastTraining *fast_training_make(Net *net, const FastRule *rule, i
     r->rule.weight = weight;
     unet_fast_parameters(m, net);
     r->batch = fast_batch_new(&m->net, rows);
-    memset((void *)&state, 0, sizeof state);
-    state.step = step;
-    r->state = fast_upload(&state, 1);
-    r->moment = DEVICE_NEW(float, np);
-    r->square = DEVICE_NEW(float, np);
-    r->average = DEVICE_NEW(float, np);
-    device_zero(r->moment, np * sizeof(float));
-    device_zero(r->square, np * sizeof(float));
+    r->adam = fast_adam_new(&m->net, step);
     if (moment != NULL) {
-        to_device(r->moment, moment, np * sizeof(float));
-        to_device(r->square, square, np * sizeof(float));
+        to_device(r->adam->moment, moment, np * sizeof(float));
+        to_device(r->adam->square, square, np * sizeof(float));
     }
+    r->average = DEVICE_NEW(float, np);
     to_device(r->average, average != NULL ? average : net->p, np * sizeof(float));
     r->x0 = DEVICE_NEW(float, (size_t)rows *(size_t)net->in);
     r->row_weight = DEVICE_NEW(float, (size_t)rows);
-    FastSegment whole = {0, (int)np, 1, 0, m->net.g};
-    int chunks = step_chunks(NULL, &whole, 1);
-    FastChunk *chunk = NEW(FastChunk, (size_t)chunks);
-    step_chunks(chunk, &whole, 1);
-    r->whole = fast_upload(&whole, 1);
-    r->folded_chunk = fast_upload(chunk, (size_t)chunks);
-    r->folded.segment = r->whole;
-    r->folded.chunk = r->folded_chunk;
-    r->folded.chunks = chunks;
     r->host = NEW(float, (size_t)rows);
-    free(chunk);
     return r;
 }
 
@@ -112,7 +94,9 @@ static inline void fast_training_data(FastTraining *r, const real *x0, const int
 static inline void fast_training_go(double *loss, double *norm, FastTraining *r, const real *x0, const int *t,
                                     const int *c) {
     FastBatch *b = r->batch;
-    unet_fast_parameters(r->m, r->net); // somebody may have changed them: another net, the average for a sheet
+    net_need_home(r->net, "unet: a training on the device"); // an Adam of adam_beside collects where a step folds
+    // somebody may have changed them: another net, the average for a sheet
+    unet_fast_parameters(r->m, r->net);
     if (x0 != NULL) {
         fast_training_data(r, x0, t, c);
         r->fed = 1;
@@ -123,7 +107,7 @@ static inline void fast_training_go(double *loss, double *norm, FastTraining *r,
     if (norm != NULL) {
         StepState state;
         fast_wait(r->m->stream);
-        to_host(&state, r->state, sizeof state);
+        to_host(&state, r->adam->state, sizeof state);
         *norm = state.norm;
     }
     if (loss != NULL) { // without the weights, which the kernel multiplied in
@@ -149,10 +133,10 @@ static inline void fast_training_take(FastTraining *r, real *moment, real *squar
         r->m->stamp = r->net->stamp;
     }
     if (moment != NULL) {
-        to_host(moment, r->moment, bytes);
+        to_host(moment, r->adam->moment, bytes);
     }
     if (square != NULL) {
-        to_host(square, r->square, bytes);
+        to_host(square, r->adam->square, bytes);
     }
     if (average != NULL) {
         to_host(average, r->average, bytes);
@@ -162,14 +146,10 @@ static inline void fast_training_take(FastTraining *r, real *moment, real *squar
 static inline void fast_training_end(FastTraining *r) {
     fast_batch_free(r->batch);
     fast_graph_free(&r->graph);
-    device_free(r->state);
-    device_free(r->moment);
-    device_free(r->square);
+    fast_adam_free(r->adam);
     device_free(r->average);
     device_free(r->x0);
     device_free(r->row_weight);
-    device_free(r->whole);
-    device_free(r->folded_chunk);
     free((void *)r->rule.weight);
     free(r->host);
     free(r);

@@ -3,8 +3,8 @@
 //
 //   eps = sigma_t x + alpha_t F(x, t, prompt)        the same function, parameters and start as unet.h
 // Images, times and prompts travel to the device with every call, parameters when they have changed; gradients come
-// back and are added to the Net's.  Batches of more than `most` images go through in parts.  The kernels are not fast:
-// they are for reading, and the measure of the fast ones.
+// back and are added to the Net's, and Adam runs on this machine (no NetSteps).  Batches of more than `most` images go
+// through in parts.  The kernels are not fast: they are for reading, and the measure of the fast ones.
 #ifndef TILT_UNET_PLAIN_H
 #define TILT_UNET_PLAIN_H
 
