@@ -128,6 +128,9 @@ static void plans() {
             }
         }
     }
+    FastConv deep = {1, 4, 4, 64, 0, 4096, 3, CONV_HALVE}; // 64 slices for every tap
+    ConvProduct back = conv_product_shape(&deep, 1, 0);
+    parts += mma_plan(&back).split > 1;
     check(wrong == 0 && cuts > 0, "plans fit, and whole ones are those of before", wrong);
     check(late == 0, "what makes enough blocks stays whole", late);
     check(slow == 0, "what is cut promises more blocks and less time", slow);

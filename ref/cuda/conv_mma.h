@@ -42,7 +42,7 @@ static inline int mma_tile_fits(const ConvProduct *p, int tile, int split) {
            (split > 1 || p->sums == NULL || p->sum_pixels <= mma_tile_rows(tile));
 }
 
-// With K whole: the largest tile (fewest bytes a product) that makes enough blocks, or else the one that makes the most.
+// With K whole: the largest tile (fewest bytes a product) that makes enough blocks, or else the one that makes most.
 static inline int mma_pick(const ConvProduct *p) {
     int best = -1;
     for (int tile = 0; tile < MMA_TILES; tile++) {
@@ -86,8 +86,8 @@ static inline long mma_time(const ConvProduct *p, int tile, int split) {
 }
 
 // A function of the shape alone, so that every GPU gives the same bits.  Where K whole makes enough blocks it stays
-// whole.  So it does in the gradient of CONV_HALVE: its four parts make four times the blocks already, and a block has at
-// most 4 taps to walk through instead of 9.
+// whole.  So it does in the gradient of CONV_HALVE: its four parts make four times the blocks already, and a block has
+// at most 4 taps to walk through instead of 9.
 static inline MmaPlan mma_plan(const ConvProduct *p) {
     MmaPlan best = {mma_pick(p), 1};
     if (p->walk.parts > 1 || mma_blocks(p, best.tile) >= MMA_ENOUGH) {

@@ -142,8 +142,8 @@ __device__ __forceinline__ void mma_put(const ConvProduct &p, const float (&acc)
 
 // ---- the kernel ----------------------------------------------------------------------------------------------------
 
-// grid: (tiles over the columns, tiles over the rows, parts of the walk or ranges of K, one of which is 1).  Neighbouring
-// blocks share their pixels.
+// grid: (tiles over the columns, tiles over the rows, parts of the walk or ranges of K, of which one is 1).  Blocks
+// that are neighbours share their pixels.
 template <class T, bool BACK>
 __global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_conv(const __grid_constant__ ConvProduct p) {
     const int n0 = (int)blockIdx.x * T::BN, m0 = (int)blockIdx.y * T::BM, warp = (int)threadIdx.x / 32;

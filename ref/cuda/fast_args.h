@@ -62,8 +62,8 @@ __host__ __device__ __forceinline__ int fast_sum_parts(int H, int W) {
 //   void PREFIX_backward_weights(const FastConv *c, const bf16 *x1, const bf16 *x2, const bf16 *dy, float *dw,
 //                                int slices, Stream stream);      dw: [slices][k k][C1 + C2][out], written whole
 //   int PREFIX_slices(const FastConv *c);             how many slices keep the GPU busy
-// mma_forward and mma_backward_input may cut K into ranges (conv_split.h) where they are given a space: then the sums have
-// another order, a fixed one for a shape with and a shape without sums.  Calls of one stream may share a space.
+// mma_forward and mma_backward_input may cut K into ranges (conv_split.h) where they are given a space: then they add
+// in another order, which shape and `sums` alone decide.  Calls of one stream may share a space.
 //   size_t mma_space(const FastConv *c);              how many numbers either of them needs; 0: K is never cut
 // conv_wgmma.h takes some shapes only, and never cuts K:
 //   int wgmma_fits(const FastConv *c);                does it take this one, and is this GPU one for it?

@@ -35,8 +35,8 @@ static inline float *fast_sums(const FastArena *a, int buf) {
     return buf < 0 ? NULL : a->sums[buf];
 }
 
-// Does a product of a convolution run on the kernels of sm_90a?  Not where the portable kernels cut K into ranges: there
-// the large tiles of sm_90a would leave most of the GPU idle, and they have no kernel that cuts K.
+// Does a product of a convolution run on the kernels of sm_90a?  Not where the portable kernels cut K into ranges: the
+// large tiles of sm_90a would leave most of the GPU idle there, and they have no kernel that cuts K.
 static inline int fast_on_hopper(const FastNet *net, const FastConv *c, int back, int sums) {
     ConvProduct p = conv_product_shape(c, back, sums);
     return net->hopper && wgmma_fits(c) && !(net->split && mma_plan(&p).split > 1);
