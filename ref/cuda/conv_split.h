@@ -23,6 +23,7 @@ __host__ __device__ __forceinline__ int conv_range(int slices, int split, int z)
 struct ConvJoin {
     static const int BM = 128, BN = 32, THREADS = 256, PITCH = BN + 8;
     static const int GROUPS = BN / 8, SLOTS = THREADS / GROUPS, ROWS = BM / SLOTS;
+    static const int AHEAD = 4; // ranges whose numbers a thread asks for before it adds the first of them
     static const int TILE_BYTES = BM * PITCH * 4, BYTES = TILE_BYTES + SLOTS * 2 * BN * 4;
     static __device__ __forceinline__ void sync() {
         __syncthreads();
@@ -38,18 +39,39 @@ static __global__ void __launch_bounds__(ConvJoin::THREADS) conv_join(const __gr
     if ((n0 < p.columns1 ? p.y1 : p.y2) == NULL) {
         return; // nobody wants these columns, and no range has stored them
     }
+    const int m = m0 + slot * T::ROWS; // and the rows behind it: all of them are there or none
+    const int ranges = m < p.walk.rows ? p.split : 0;
+    const Float4 zero = {{0, 0, 0, 0}};
+    Float4 sum[T::ROWS][2], next[T::AHEAD][T::ROWS][2];
     UNROLL
-    for (int i = 0; i < T::ROWS; i++) {
-        const int r = slot * T::ROWS + i, m = m0 + r;
-        float v[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-        for (int z = 0; z < p.split && m < p.walk.rows; z++) {
-            conv_add8(v, p.partial + ((size_t)z * p.walk.rows + m) * width + n0 + group * 8);
+    for (int i = 0; i < 2 * T::ROWS; i++) {
+        sum[i / 2][i % 2] = zero;
+    }
+    for (int first = 0; first < ranges; first += T::AHEAD) {
+        UNROLL
+        for (int k = 0; k < T::AHEAD; k++) { // without a branch, so that none of these loads waits for another
+            const int z = first + k < ranges ? first + k : first;
+            const float *from = p.partial + ((size_t)z * p.walk.rows + m) * width + n0 + group * 8;
+            UNROLL
+            for (int i = 0; i < 2 * T::ROWS; i++) {
+                Float4 four = *(const Float4 *)(from + i / 2 * width + i % 2 * 4);
+                UNROLL
+                for (int j = 0; j < 4; j++) {
+                    next[k][i / 2][i % 2].v[j] = first + k < ranges ? four.v[j] : 0;
+                }
+            }
         }
         UNROLL
-        for (int half = 0; half < 2; half++) {
-            Float4 four = {{v[4 * half], v[4 * half + 1], v[4 * half + 2], v[4 * half + 3]}};
-            *(Float4 *)(tile + r * T::PITCH + group * 8 + 4 * half) = four;
+        for (int i = 0; i < T::AHEAD * 2 * T::ROWS; i++) { // of every number the ranges come one after the other
+            UNROLL
+            for (int j = 0; j < 4; j++) {
+                sum[i / 2 % T::ROWS][i % 2].v[j] += next[i / (2 * T::ROWS)][i / 2 % T::ROWS][i % 2].v[j];
+            }
         }
+    }
+    UNROLL
+    for (int i = 0; i < 2 * T::ROWS; i++) {
+        *(Float4 *)(tile + (slot * T::ROWS + i / 2) * T::PITCH + group * 8 + i % 2 * 4) = sum[i / 2][i % 2];
     }
     T::sync();
     conv_finish<T>(p, tile, red, m0, n0);
