@@ -8,7 +8,8 @@
 # fail.  PYTHON= is a Python with PyTorch for CUDA; without one our part alone is checked and measured.
 # check: EXECUTORS="fast plain", NETS="tiny64 ddpm tiny light".
 # bench: OUT=build/cuda.jsonl gets the lines; NETS="ddpm light", ON=fast, ROUNDS=3 of RUNS=17; BUDGET=900 seconds of
-# trying settings for each network (compiling takes a minute or more for each; an hour tries them all).
+# trying settings for each network (compiling takes a minute or more for each; an hour tries them all).  Rows "-whole":
+# one picture without convolutions that are cut into more blocks (bench --split off).
 cd "$(dirname "$0")/.." || exit 2
 HERE=tests/cuda.sh
 . tests/common.sh
@@ -176,7 +177,7 @@ ours() {
         keep='"what": "\(forward\|ddim-[0-9]*\)"'
     fi
     "$P" bench --on "$1" --world glyphs32 --net ddpm --width "$(width_of "$2")" --steps "${STEPS:-50}" --runs "$5" \
-        --train "$train" --sample "$sample" --out "$C" </dev/null >"$C/lines.$$" || return 1
+        --split "${SPLIT:-on}" --train "$train" --sample "$sample" --out "$C" </dev/null >"$C/lines.$$" || return 1
     ours_about=$(about_us)
     grep "$keep" "$C/lines.$$" | sed "s|}\$|, $ours_about}|"
     rm -f "$C/lines.$$"
@@ -267,6 +268,9 @@ bench)
     begin_lines
     find_torch || skip 'PyTorch: no Python with PyTorch for CUDA found; PYTHON= names one'
     for net in ${NETS:-ddpm light}; do
+        case $ON in
+        fast | hopper) (SPLIT=off && ours "$ON" "$net" sample 1 "$RUNS") >>"$lines" ;;
+        esac
         bench_network "$net" "${BUDGET:-900}"
     done
     table

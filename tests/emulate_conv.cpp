@@ -44,20 +44,17 @@ static void weights(const Shape &s, int slices) {
 // ---- the choice of a tile -----------------------------------------------------------------------------------------
 
 static void choices() {
-    static float sums[1];
-    static bf16 y[1];
     int wrong = 0, idle = 0, different = 0;
     for (int N = 1; N <= 256; N *= 4) {
         for (int side = 4; side <= 32; side *= 2) {
             for (int out = 64; out <= 256; out += 64) {
                 for (int summing = 0; summing < 2; summing++) {
                     FastConv c = {N, side, side, 64, 0, out, 3, CONV_SAME};
-                    FastForward f = {NULL, NULL, NULL, NULL, NULL, NULL, y, summing ? sums : NULL};
-                    ConvProduct p = conv_product_forward(&c, &f);
+                    ConvProduct p = conv_product_shape(&c, 0, summing);
                     int tile = mma_pick(&p);
-                    wrong += tile < 0 || !mma_tile_fits(&p, tile);
+                    wrong += tile < 0 || !mma_tile_fits(&p, tile, 1);
                     for (int t = 0; t < MMA_TILES && tile >= 0; t++) {
-                        idle += mma_tile_fits(&p, t) && mma_blocks(&p, tile) < MMA_ENOUGH &&
+                        idle += mma_tile_fits(&p, t, 1) && mma_blocks(&p, tile) < MMA_ENOUGH &&
                                 mma_blocks(&p, t) > mma_blocks(&p, tile);
                     }
                     different |= 1 << tile;

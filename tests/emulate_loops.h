@@ -106,7 +106,8 @@ template <class F> static void check_forward(const char *what, const FastConv &c
                      extras & 2 ? rows.p : NULL,
                      extras & 4 ? add.p : NULL,
                      y.p,
-                     extras & 8 ? sums.p : NULL};
+                     extras & 8 ? sums.p : NULL,
+                     NULL};
     call(&f);
     check_close(what, y, Y, BF16_LIMIT);
     if (extras & 8) {
@@ -140,7 +141,7 @@ template <class F> static void check_backward(const char *what, const FastConv &
     for (size_t i = 0; i < DX2.size() && adding & 2; i++) {
         DX2[i] += old2[i];
     }
-    FastBackward b = {dy.p, w.p, wanted & 1 ? dx1.p : NULL, wanted & 2 ? dx2.p : NULL, adding & 1, adding & 2};
+    FastBackward b = {dy.p, w.p, wanted & 1 ? dx1.p : NULL, wanted & 2 ? dx2.p : NULL, adding & 1, adding & 2, NULL};
     call(&b);
     if (wanted & 1) {
         check_close(what, dx1, DX1, BF16_LIMIT);

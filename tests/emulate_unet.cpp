@@ -1,6 +1,7 @@
 // emulate_unet.cpp: the whole UNet on the fast kernels, run on the CPU by ref/cuda/emulate.h, against the CPU's own UNet
 // in fp32: the prediction, the gradient of every layer and of the image, a training of two steps, and a chain.
 //   g++ -std=c++17 -O2 -ffp-contract=off -DEMULATE tests/emulate_unet.cpp -o emulate_unet && ./emulate_unet
+//   ./emulate_unet ddpm 1 8 16 128      only prints how the convolutions of that network run at these batches
 // Activations are rounded to bf16 (8 bits) between layers, so the two agree to a few parts in a hundred and no better;
 // that every layer is within that, and none is zero, is what a wrong index would not survive.
 // one order: the kernels themselves are run in all orders by the other tests.
@@ -97,6 +98,190 @@ static void test_layers(Pair *p, int alone) {
     net_zero_grad(&p->fast);
 }
 
+// ---- K cut into ranges ----------------------------------------------------------------------------------------------
+
+// What the pass of a layer makes of its K: the plan of the forward product, or that of the gradient of the inputs.
+static MmaPlan layer_plan(const FastLayer *l, int back) {
+    ConvProduct p = conv_product_shape(&l->conv, back, !back && l->sums != NULL);
+    return mma_plan(&p);
+}
+
+static int layers_cut(const UnetPlan *u, const FastBatch *b, int back) {
+    int cut = 0;
+    for (int i = 0; i < u->ops; i++) {
+        cut += b->layer[i].role == FAST_CONV && layer_plan(&b->layer[i], back).split > 1;
+    }
+    return cut;
+}
+
+// Of all layers; the batch has one of this size.
+static size_t largest_space(const UnetPlan *u, const FastBatch *b) {
+    size_t most = 0;
+    for (int i = 0; i < u->ops; i++) {
+        size_t n = b->layer[i].role == FAST_CONV ? mma_space(&b->layer[i].conv) : 0;
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+// One picture, forward and back, with K cut and whole: both are right, and in other bits.
+static void test_split(Pair *p) {
+    UnetFast *m = (UnetFast *)p->fast.self;
+    const UnetPlan *u = m->net.plan;
+    size_t dim = (size_t)p->fast.in;
+    real *x = normals(dim, 1), *dy = normals(dim, 2), *want = NEW(real, dim), *wanted = NEW(real, dim), t[1] = {50};
+    real *y[3] = {NEW(real, dim), NEW(real, dim), NEW(real, dim)}, *dx = NEW(real, dim);
+    int c[1] = {2};
+    p->cpu.forward(&p->cpu, want, x, t, c, 1);
+    p->cpu.backward(&p->cpu, wanted, dy, x, t, c, 1);
+    for (int turn = 0; turn < 3; turn++) {
+        unet_fast_split(&p->fast, turn != 1);
+        p->fast.forward(&p->fast, y[turn], x, t, c, 1);
+        const FastBatch *b = m->kept;
+        if (turn == 0) {
+            int cut = layers_cut(u, b, 0), back = layers_cut(u, b, 1);
+            check(cut > 0 && back > 0, "one picture: convolutions that cut K, forward and back", cut + 0.01 * back);
+            size_t space = largest_space(u, b);
+            check((char *)(b->space + space) <= b->memory + b->bytes, "one picture: the space lies in the batch",
+                  (double)space);
+            memset(b->space, 0xff, space * sizeof(float)); // NaN: does the way back write there?
+        }
+        check((b->space != NULL) == (turn != 1), "one picture: a space only where K is cut", turn);
+        check(relative(y[turn], want, dim) < BF16_FORWARD, "one picture: eps", relative(y[turn], want, dim));
+        if (turn < 2) {
+            memset(dx, 0, dim * sizeof(real));
+            p->fast.backward(&p->fast, dx, dy, x, t, c, 1);
+            check(relative(dx, wanted, dim) < BF16_BACKWARD, "one picture: gradient", relative(dx, wanted, dim));
+        }
+        check(turn > 0 || b->space[0] == b->space[0], "one picture: the way back uses the space", turn);
+    }
+    check(memcmp(y[0], y[1], dim * sizeof(real)) != 0, "cut and whole: other bits", relative(y[0], y[1], dim));
+    check(memcmp(y[0], y[2], dim * sizeof(real)) == 0, "cut again: the same bits", relative(y[0], y[2], dim));
+    net_zero_grad(&p->cpu);
+    net_zero_grad(&p->fast);
+}
+
+// ---- the published network: which convolutions are cut ----------------------------------------------------------------
+
+// A batch that has shapes and places, and no memory behind them.
+struct Shapes {
+    FastNet net;
+    FastBatch batch;
+};
+
+static Shapes *ddpm_shapes(int N, int hopper, int split) {
+    static UnetShape shape = ddpm_unet_named(DDPM_FULL, 32, 3);
+    Shapes *s = NEW(Shapes, 1);
+    static char nowhere;
+    FastTake take = {&nowhere, 0};
+    s->net.plan = unet_plan(&shape, NULL, 1);
+    s->net.hopper = hopper;
+    s->net.split = split;
+    fast_views(&s->net);
+    fast_embedding(&s->net);
+    fast_norms(&s->net);
+    fast_places(&s->net);
+    s->batch.N = N;
+    fast_arrange(&s->net, &s->batch, &take);
+    s->batch.bytes = take.at;
+    return s;
+}
+
+static void shapes_free(Shapes *s) {
+    free(s->net.plan);
+    free(s);
+}
+
+// Training and sampling of many pictures are as if K were never cut: same tiles, no space, the same kernels of sm_90a.
+// At one picture every product is cut that would walk through 36 slices and more on a quarter of the processors.
+static void test_choice() {
+    static const int large[] = {64, 128, 256};
+    int cut = 0, moved = 0, space = 0, missed = 0, idle = 0, long_walks = 0;
+    for (int k = 0; k < 3; k++) {
+        Shapes *s = ddpm_shapes(large[k], 1, 1), *whole = ddpm_shapes(large[k], 1, 0);
+        for (int i = 0; i < s->net.plan->ops; i++) {
+            const FastLayer *l = &s->batch.layer[i], *w = &whole->batch.layer[i];
+            if (l->role == FAST_CONV) {
+                for (int product = 0; product < 3; product++) {
+                    ConvProduct p = conv_product_shape(&l->conv, product == 2, product == 1);
+                    MmaPlan plan = mma_plan(&p);
+                    cut += plan.split != 1 || plan.tile != mma_pick(&p);
+                }
+                moved += l->hopper != w->hopper || l->hopper_y != w->hopper_y || l->hopper_dx != w->hopper_dx;
+                moved += l->hopper_y != l->hopper || l->hopper_dx != l->hopper;
+            }
+        }
+        space += s->batch.bytes != whole->batch.bytes;
+        shapes_free(s);
+        shapes_free(whole);
+    }
+    Shapes *one = ddpm_shapes(1, 1, 1);
+    for (int i = 0; i < one->net.plan->ops; i++) {
+        const FastLayer *l = &one->batch.layer[i];
+        for (int back = 0; back < 2 && l->role == FAST_CONV; back++) {
+            MmaPlan plan = layer_plan(l, back);
+            ConvProduct p = conv_product_shape(&l->conv, back, 0);
+            if (mma_slices_of(&p) >= 36 && p.walk.parts == 1 && mma_blocks(&p, mma_pick(&p)) < MMA_PROCESSORS / 4) {
+                long_walks++;
+                missed += plan.split == 1;
+                idle += mma_blocks(&p, plan.tile) * plan.split < MMA_PROCESSORS / 2;
+            }
+            missed += plan.split > 1 && (back ? l->hopper_dx : l->hopper_y);
+        }
+    }
+    check(cut == 0, "64, 128 and 256 pictures: K stays whole, the tiles as before", cut);
+    check(moved == 0, "  the kernels of sm_90a as before", moved);
+    check(space == 0, "  not a byte more memory", space);
+    check(missed == 0 && long_walks > 50, "one picture: long walks are cut, on the kernels that cut", long_walks);
+    check(idle == 0, "  and keep half of the processors busy", idle);
+    shapes_free(one);
+}
+
+static void print_plan(const ConvProduct *p, int tile, int split) {
+    printf("  %3dx%-3d %2d %4d %3d", mma_tile_rows(tile), mma_tile_columns(tile), split, mma_blocks(p, tile) * split,
+           (mma_slices_of(p) + split - 1) / split);
+}
+
+// One line for every different convolution of the published network: how often it is there, how it runs with K whole and
+// as planned (tile, ranges, blocks, slices of a block), and what mma_time estimates.
+static void print_plans(int N, int back) {
+    static const char *const how[] = {"", "halve", "double"};
+    Shapes *s = ddpm_shapes(N, 0, 1);
+    const FastLayer *l = s->batch.layer;
+    double whole = 0, planned = 0;
+    printf("%s, %d pictures, %.1f MB of space\n", back ? "gradient of the inputs" : "forward", N,
+           4e-6 * (double)largest_space(s->net.plan, &s->batch));
+    for (int i = 0; i < s->net.plan->ops; i++) {
+        int times = 0, first = i;
+        for (int k = 0; k < s->net.plan->ops && l[i].role == FAST_CONV; k++) {
+            if (l[k].role == FAST_CONV && memcmp(&l[k].conv, &l[i].conv, sizeof l->conv) == 0 &&
+                (l[k].sums != NULL) == (l[i].sums != NULL)) {
+                first = times++ == 0 ? k : first;
+            }
+        }
+        if (times == 0 || first != i) {
+            continue;
+        }
+        const FastConv *c = &l[i].conv;
+        ConvProduct p = conv_product_shape(c, back, l[i].sums != NULL);
+        MmaPlan plan = mma_plan(&p);
+        int pick = mma_pick(&p);
+        double before = 1e-3 * (double)mma_time(&p, pick, 1),
+               after = 1e-3 * (double)mma_time(&p, plan.tile, plan.split);
+        printf("  %2d of %dx%d %2dx%-2d %3d+%-3d > %3d %-6s %-4s", times, c->k, c->k, c->H, c->W, c->C1, c->C2, c->out,
+               how[c->how], l[i].sums != NULL && !back ? "sums" : "");
+        print_plan(&p, pick, 1);
+        print_plan(&p, plan.tile, plan.split);
+        printf("  %6.1f > %5.1f us (estimate)\n", before, after);
+        whole += times * before;
+        planned += times * after;
+    }
+    printf("  all of them: %.0f > %.0f us (estimate)\n", whole, planned);
+    shapes_free(s);
+}
+
+// ---- the kernels of sm_90a --------------------------------------------------------------------------------------------
+
 // The same once more with the Hopper convolutions where they fit: at the first level, 8x8 pixels, and not at the second.
 // Other kernels add in another order, so some bits differ; that none do would mean that they were not used.
 static void test_hopper(Pair *p) {
@@ -106,13 +291,14 @@ static void test_hopper(Pair *p) {
     size_t numbers = (size_t)n * (size_t)p->fast.in;
     real *x = normals(numbers, 1), *y = NEW(real, numbers), *before = NEW(real, numbers), t[n] = {20, 70};
     int c[n] = {1, -1}, hopper = 0, others = 0;
+    unet_fast_split(&p->fast, 0); // the products of few pixels would go to the kernels that cut K
     p->fast.forward(&p->fast, before, x, t, c, n);
     unet_fast_hopper(&p->fast, 1);
     p->fast.forward(&p->fast, y, x, t, c, n);
     for (int i = 0; i < u->ops; i++) {
         const FastLayer *l = &m->kept->layer[i];
-        hopper += l->role == FAST_CONV && l->hopper;
-        others += l->role == FAST_CONV && !l->hopper;
+        hopper += l->role == FAST_CONV && l->hopper && l->hopper_y && l->hopper_dx;
+        others += l->role == FAST_CONV && !l->hopper && !l->hopper_y && !l->hopper_dx;
     }
     check(hopper > 0 && others > 0, "convolutions on the Hopper kernels, and on the others", hopper + 0.01 * others);
     check(memcmp(y, before, numbers * sizeof(real)) != 0, "Hopper kernels: other bits", relative(y, before, numbers));
@@ -121,6 +307,7 @@ static void test_hopper(Pair *p) {
     p->fast.forward(&p->fast, y, x, t, c, n);
     check(memcmp(y, before, numbers * sizeof(real)) == 0, "without them again: the same bits",
           relative(y, before, numbers));
+    unet_fast_split(&p->fast, 1);
 }
 
 // Two steps of pretrain.h's rule on the CPU beside those of the device.
@@ -206,9 +393,18 @@ static void test_chain(Pair *p) {
     fast_sampler_end(s);
 }
 
-int main() {
+int main(int argc, char **argv) {
     Pair p;
+    if (argc > 2 && strcmp(argv[1], "ddpm") == 0) {
+        for (int i = 2; i < argc; i++) {
+            print_plans(atoi(argv[i]), 0);
+            print_plans(atoi(argv[i]), 1);
+        }
+        return 0;
+    }
+    test_choice();
     pair_open(&p, 3);
+    test_split(&p);
     test_chain(&p);
     test_layers(&p, 1);
     test_hopper(&p);

@@ -144,6 +144,8 @@ refused 'a chain of no divisor' 1 'divisor' pg --quick --each 5
 refused 'a reward model that is a denoiser' 1 'reward' pg --quick --reward-model "$weights"
 refused 'a pool without pairs' 2 'even' dpo --pool 3
 refused 'batches that are no numbers' 2 'up to 16 numbers' bench --train 4,x
+refused 'splitting on an executor that never splits' 1 'never cuts' bench --quick --split off
+refused 'an unknown way to split' 2 'one of on' bench --split half
 refused 'a picture file for glyphs' 1 'brings its own data' sample data/emoji16.txt
 head -c 5000 "$weights" >"$U/half.safetensors"
 refused 'half a file' 1 'half.safetensors' sample --weights "$U/half.safetensors"

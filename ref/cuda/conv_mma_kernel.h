@@ -3,14 +3,15 @@
 // Both are one matrix product over pixels.  Row m is a pixel of the result, column n a channel of it, and K runs over
 // blocks of 64 source channels and, within a block, over the taps of conv_walk.h.  A thread block computes a tile of
 // BM x BN; its warps share the tile.  Slices of A (BM pixels x 64 channels) and B (64 x BN weights) arrive by
-// asynchronous copies, STAGES slices in a ring, while older slices are multiplied.
+// asynchronous copies, STAGES slices in a ring, while older slices are multiplied.  Where that makes too few blocks, K
+// is cut into ranges with a block each (conv_split.h).
 //
 // Weights are [tap][in][out].  Forward, K = in: B lies as [K][N] and its fragments are loaded transposed.  Gradient,
 // K = out: the same memory is [N][K], as the tensor cores want it.  So no second copy of the weights is needed.
 #ifndef TILT_CONV_MMA_KERNEL_H
 #define TILT_CONV_MMA_KERNEL_H
 
-#include "conv_product.h"
+#include "conv_split.h"
 
 // Tile sizes: of a block (BM x BN), of a warp (WM x WN), slices under way.
 template <int BM_, int BN_, int WM_, int WN_, int STAGES_> struct MmaTile {
@@ -119,9 +120,30 @@ __device__ __forceinline__ void mma_spread(float *tile, const float (&acc)[T::WM
     }
 }
 
+// The same scattered sums of one range, as they are, to p.partial.  m, n: the first row and column of the warp's part.
+template <class T>
+__device__ __forceinline__ void mma_put(const ConvProduct &p, const float (&acc)[T::WM / 16][T::WN / 8][4], int m,
+                                        int n) {
+    const int lane = (int)threadIdx.x % 32, width = p.columns1 + p.columns2;
+    UNROLL
+    for (int i = 0; i < T::WM / 16; i++) {
+        const int row = m + i * 16 + lane / 4;
+        float *to = p.partial + ((size_t)blockIdx.z * p.walk.rows + row) * width + n + lane % 4 * 2;
+        if (m + i * 16 < p.walk.rows) { // rows come in sixteens: all of these or none
+            UNROLL
+            for (int j = 0; j < T::WN / 8; j++) {
+                Float2 upper = {{acc[i][j][0], acc[i][j][1]}}, lower = {{acc[i][j][2], acc[i][j][3]}};
+                *(Float2 *)(to + j * 8) = upper;
+                *(Float2 *)(to + j * 8 + 8 * (size_t)width) = lower;
+            }
+        }
+    }
+}
+
 // ---- the kernel ----------------------------------------------------------------------------------------------------
 
-// grid: (tiles over the columns, tiles over the rows, parts of the walk).  Neighbouring blocks share their pixels.
+// grid: (tiles over the columns, tiles over the rows, parts of the walk or ranges of K, of which one is 1).  Blocks
+// that are neighbours share their pixels.
 template <class T, bool BACK>
 __global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_conv(const __grid_constant__ ConvProduct p) {
     const int n0 = (int)blockIdx.x * T::BN, m0 = (int)blockIdx.y * T::BM, warp = (int)threadIdx.x / 32;
@@ -147,10 +169,12 @@ __global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_conv(con
     }
     unsigned char *shared = shared_memory();
     const uint32_t base = shared_address(shared);
-    const int first = p.walk.first[blockIdx.z], end = p.walk.first[blockIdx.z + 1];
-    const int steps = (end - first) * ((p.depth1 + p.depth2) / 64);
-    int tap = first, c = 0; // the slice that is loaded next
-    int ring = 1;           // where slice `step` lies (modulo STAGES); the next one is loaded to the place before it
+    const int range = p.split > 1 ? (int)blockIdx.z : 0, part = (int)blockIdx.z - range;
+    const int first = p.walk.first[part], end = p.walk.first[part + 1], taps = end - first;
+    const int slices = taps * ((p.depth1 + p.depth2) / 64), begin = conv_range(slices, p.split, range);
+    const int steps = conv_range(slices, p.split, range + 1) - begin;
+    int tap = first + begin % taps, c = begin / taps * 64; // the slice that is loaded next
+    int ring = 1; // where slice `step` lies (modulo STAGES); the next one is loaded to the place before it
     // Every step commits one group, an empty one behind the last slice, so the count of the wait is always right.
     for (int step = 1 - T::STAGES; step < steps; step++) {
         if (step >= 0) {
@@ -169,6 +193,10 @@ __global__ void __launch_bounds__(T::THREADS, T::BM == 128 ? 2 : 3) mma_conv(con
             mma_multiply<T, BACK>(acc, base + ring * T::STAGE, wm, wn);
         }
         ring = ring + 1 == T::STAGES ? 0 : ring + 1;
+    }
+    if (p.split > 1) {
+        mma_put<T>(p, acc, m0 + wm, n0 + wn);
+        return;
     }
     copy_wait<0>();
     __syncthreads(); // the ring is free: the epilogue uses its memory

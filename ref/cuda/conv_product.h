@@ -20,6 +20,8 @@ struct ConvProduct {
     const float *image_rows; // [N][columns1], one vector per image, or NULL
     float *sums;             // [N][parts][2][columns1], or NULL
     int sum_pixels;          // pixels of a part
+    int split;               // ranges that K is cut into, a thread block each (conv_split.h); 1: not cut
+    float *partial;          // [split][rows][columns1 + columns2], what the ranges leave; not used with 1
 };
 
 static inline ConvProduct conv_product_forward(const FastConv *c, const FastForward *f) {
@@ -39,6 +41,8 @@ static inline ConvProduct conv_product_forward(const FastConv *c, const FastForw
     p.image_rows = f->rows;
     p.sums = f->sums;
     p.sum_pixels = fast_sum_pixels(c->H, c->W);
+    p.split = 1;
+    p.partial = f->space;
     return p;
 }
 
@@ -56,7 +60,19 @@ static inline ConvProduct conv_product_back(const FastConv *c, const FastBackwar
     p.columns2 = c->C2;
     p.add1 = b->add1 ? b->dx1 : NULL;
     p.add2 = b->add2 ? b->dx2 : NULL;
+    p.split = 1;
+    p.partial = b->space;
     return p;
+}
+
+// The product without its tensors, for questions about its shape.  back: gradient of the inputs; sums: does the forward
+// product leave some?
+static inline ConvProduct conv_product_shape(const FastConv *c, int back, int sums) {
+    static float some[1];
+    FastForward f = FastForward();
+    FastBackward b = FastBackward();
+    f.sums = sums ? some : NULL;
+    return back ? conv_product_back(c, &b) : conv_product_forward(c, &f);
 }
 
 // ---- the result ----------------------------------------------------------------------------------------------------

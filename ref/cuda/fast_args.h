@@ -37,6 +37,7 @@ struct FastForward {
     bf16 *y;                 // [N H W][out]
     float *sums;             // [N][fast_sum_parts(H, W)][2][out]: sum and sum of squares of y over a part of an
                              // image (of the fp32 value before rounding), or NULL
+    float *space;            // mma_space(c) numbers, whose contents the call spoils, or NULL: K is not cut into ranges
 };
 
 // dx1 | dx2 = (or += where add1, add2) the gradient of the inputs.  For CONV_DOUBLE dx is that of the small image.
@@ -44,6 +45,7 @@ struct FastBackward {
     const bf16 *dy, *w;
     bf16 *dx1, *dx2; // may be NULL: not wanted
     int add1, add2;
+    float *space; // as above
 };
 
 // Pixels of an image that share a part of the sums, and parts of an image.  Every kernel that writes sums keeps to it.
@@ -60,7 +62,10 @@ __host__ __device__ __forceinline__ int fast_sum_parts(int H, int W) {
 //   void PREFIX_backward_weights(const FastConv *c, const bf16 *x1, const bf16 *x2, const bf16 *dy, float *dw,
 //                                int slices, Stream stream);      dw: [slices][k k][C1 + C2][out], written whole
 //   int PREFIX_slices(const FastConv *c);             how many slices keep the GPU busy
-// conv_wgmma.h takes some shapes only:
+// mma_forward and mma_backward_input may cut K into ranges (conv_split.h) where they are given a space: then they add
+// in another order, which shape and `sums` alone decide.  Calls of one stream may share a space.
+//   size_t mma_space(const FastConv *c);              how many numbers either of them needs; 0: K is never cut
+// conv_wgmma.h takes some shapes only, and never cuts K:
 //   int wgmma_fits(const FastConv *c);                does it take this one, and is this GPU one for it?
 // conv_thin.h has the first and the last convolution, whose images have 1..16 channels in fp32.
 

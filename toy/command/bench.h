@@ -136,11 +136,11 @@ static inline void speed_rows_free(SpeedTrial *b) {
 static inline int command_bench(int argc, char **argv) {
     static AnyWorld w;
     uint64_t seed = 1;
-    int quick = 0, align = 0, on = 0, world = 2, net = 0, width = 16, blocks = 1, steps = 16, runs = 9, i, n;
+    int quick = 0, align = 0, on = 0, world = 2, net = 0, width = 16, blocks = 1, steps = 16, runs = 9, whole = 0, i, n;
     int trains[COMMAND_BATCHES], samples[COMMAND_BATCHES];
     const char *out = "out", *train_text = "16,64", *sample_text = "1,8,16,128";
     static const char *const worlds[] = {"glyphs12", "glyphs16", "glyphs32", NULL};
-    static const char *const nets[] = {"unet", "ddpm", NULL};
+    static const char *const nets[] = {"unet", "ddpm", NULL}, *const splits[] = {"on", "off", NULL};
     Option options[] = {
         OPT_SEED(&seed),
         OPT_QUICK(&quick),
@@ -151,6 +151,7 @@ static inline int command_bench(int argc, char **argv) {
         OPT_INT("width", &width, 8, 1024, "channels of the UNet's first level"),
         OPT_INT("blocks", &blocks, 1, 8, "residual blocks a level"),
         OPT_INT("steps", &steps, 1, 1000, "steps of a sample, and levels of the schedule"),
+        OPT_CHOICE("split", &whole, splits, "whether fast and hopper cut convolutions of few pixels into more blocks"),
         OPT_INT("runs", &runs, 1, BENCH_MOST, "times that each measurement is taken"),
         OPT_FLAG("align", &align, "the training step is one of the alignment loops"),
         OPT_STRING("train", &train_text, "batches of the training step"),
@@ -161,9 +162,13 @@ static inline int command_bench(int argc, char **argv) {
     UnetShape shape;
     UnetPlan *plan;
     double flop, peak;
-    char text[96], what[32];
+    char text[96], what[32], name[32];
     cli_parse(argc, argv, "measures a UNet on an executor; every line of the output is one JSON object", options,
               COUNT(options));
+    if (whole && executors[on].split == NULL) {
+        DIE("--split off is for the executors fast and hopper of a GPU; '%s' never cuts a convolution",
+            executors[on].name);
+    }
     any_world_open(&w, WORLD_GLYPHS12 + world, NULL, 0);
     if (quick) {
         runs = 1;
@@ -177,6 +182,10 @@ static inline int command_bench(int argc, char **argv) {
     plan = unet_plan(&shape, w.tokens, w.world.prompts);
     flop = plan->flops;
     b.net = executors[on].make(&shape, w.tokens, w.world.prompts, &schedule, seed);
+    if (whole) {
+        executors[on].split(&b.net, 0);
+    }
+    snprintf(name, sizeof name, "%s%s", executors[on].name, whole ? "-whole" : "");
     b.align = align;
     b.adam = align ? adam_beside(&b.net, 1e-4) : adam_new(&b.net, 1e-4);
     b.chain = chain_ddim(&schedule);
@@ -186,7 +195,7 @@ static inline int command_bench(int argc, char **argv) {
     n = speed_batches(trains, "train", train_text);
     for (i = 0; i < n; i++) {
         speed_rows(&b, trains[i], w.world.prompts, steps);
-        bench_print_images(align ? "align" : "train", text, executors[on].name, b.rows, 3 * flop * b.rows,
+        bench_print_images(align ? "align" : "train", text, name, b.rows, 3 * flop * b.rows,
                            speed_time_train(&b, &executors[on], steps, runs), peak);
         speed_rows_free(&b);
     }
@@ -197,11 +206,11 @@ static inline int command_bench(int argc, char **argv) {
         for (k = 0; k < 3; k++) { // the net notices that no backward follows
             speed_forward(&b);
         }
-        bench_print_images("forward", text, executors[on].name, b.rows, flop * b.rows,
-                           speed_time_forward(&b, &executors[on], runs), peak);
+        bench_print_images("forward", text, name, b.rows, flop * b.rows, speed_time_forward(&b, &executors[on], runs),
+                           peak);
         snprintf(what, sizeof what, "ddim-%d", steps);
-        bench_print_images(what, text, executors[on].name, b.rows, flop * b.rows * steps,
-                           speed_time_sample(&b, &executors[on], runs), peak);
+        bench_print_images(what, text, name, b.rows, flop * b.rows * steps, speed_time_sample(&b, &executors[on], runs),
+                           peak);
         speed_rows_free(&b);
     }
     free(plan);

@@ -25,6 +25,7 @@ typedef struct {
     double tolerance; // how far its numbers may lie from those of the CPU: |a - b| / |b| over all numbers of a result
     TrainDevice *(*train)(Training *); // a training that stays on its device, or NULL: through the Net
     int channels;                      // the width of a UNet must be a multiple of this
+    void (*split)(Net *, int on);      // may convolutions of few pixels be cut into more blocks?  NULL: they never are
 } Executor;
 
 #ifdef TILT_HOPPER // the same network with the convolutions that only sm_90a has
@@ -37,15 +38,15 @@ static inline Net unet_hopper_gpu(const UnetShape *shape, const Tokens *tokens, 
 #endif
 
 static const Executor executors[] = {
-    {"cpu", unet_new, unet_blame, 1e-4, NULL, 1},
+    {"cpu", unet_new, unet_blame, 1e-4, NULL, 1, NULL},
 #ifdef TILT_CUDA
-    {"plain", unet_plain_gpu, NULL, 1e-4, NULL, 1},
-    {"fast", unet_fast_gpu, NULL, 0.03, train_device_new, 64}, // activations of 8 bits
+    {"plain", unet_plain_gpu, NULL, 1e-4, NULL, 1, NULL},
+    {"fast", unet_fast_gpu, NULL, 0.03, train_device_new, 64, unet_fast_use_split}, // activations of 8 bits
 #ifdef TILT_HOPPER
-    {"hopper", unet_hopper_gpu, NULL, 0.03, train_device_new, 64},
+    {"hopper", unet_hopper_gpu, NULL, 0.03, train_device_new, 64, unet_fast_use_split},
 #endif
 #else
-    {"plain", unet_plain_new, NULL, 1e-4, NULL, 1}, // the kernels as loops on this machine
+    {"plain", unet_plain_new, NULL, 1e-4, NULL, 1, NULL}, // the kernels as loops on this machine
 #endif
 };
 enum { EXECUTORS = sizeof executors / sizeof executors[0], EXECUTOR_CPU = 0 };

@@ -12,6 +12,10 @@ void unet_fast_use_hopper(Net *net, int on) {
     unet_fast_hopper(net, on);
 }
 
+void unet_fast_use_split(Net *net, int on) {
+    unet_fast_split(net, on);
+}
+
 FastTraining *fast_training_new(Net *net, const FastRule *rule, int rows, int step, const real *m, const real *v,
                                 const real *average) {
     return fast_training_make(net, rule, rows, step, m, v, average);

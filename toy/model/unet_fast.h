@@ -60,20 +60,31 @@ static inline int unet_fast_slot(UnetFast *m, int N) {
     return oldest;
 }
 
+// Sets a choice of kernels in m->net.
+static inline void unet_fast_switch(UnetFast *m, int *choice, int on) {
+    if (*choice == (on != 0)) {
+        return;
+    }
+    fast_wait(m->stream);
+    *choice = on != 0;
+    for (int slot = 0; slot < FAST_BATCHES; slot++) { // they are arranged for the other kernels
+        unet_fast_forget(m, slot);
+    }
+}
+
 // on: convolutions that fit run on the kernels of conv_wgmma.h from now on.
 static inline void unet_fast_hopper(Net *net, int on) {
     UnetFast *m = (UnetFast *)net->self;
     if (on && !wgmma_ready()) {
         DIE("unet: the Hopper convolutions want an H100 or H200 and a program compiled with -DTILT_HOPPER for sm_90a");
     }
-    if (m->net.hopper == (on != 0)) {
-        return;
-    }
-    fast_wait(m->stream);
-    m->net.hopper = on != 0;
-    for (int slot = 0; slot < FAST_BATCHES; slot++) { // they are arranged for the other kernels
-        unet_fast_forget(m, slot);
-    }
+    unet_fast_switch(m, &m->net.hopper, on);
+}
+
+// on: convolutions of few pixels cut K into ranges (conv_split.h), as they do from the beginning; off: none does.
+static inline void unet_fast_split(Net *net, int on) {
+    UnetFast *m = (UnetFast *)net->self;
+    unet_fast_switch(m, &m->net.split, on);
 }
 
 // Parameters go to the device when they have changed.
@@ -326,6 +337,7 @@ static inline Net unet_fast_new(const UnetShape *shape, const Tokens *tokens, in
     f->plan = unet_plan(shape, tokens, prompts);
     fast_check(f->plan);
     f->steps = schedule->T;
+    f->split = 1;
     fast_views(f);
     fast_embedding(f);
     fast_norms(f);

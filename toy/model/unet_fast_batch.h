@@ -42,6 +42,13 @@ static inline float *fast_sums(const FastArena *a, int buf) {
     return buf < 0 ? NULL : a->sums[buf];
 }
 
+// Does a product of a convolution run on the kernels of sm_90a?  Not where the portable kernels cut K into ranges: the
+// large tiles of sm_90a would leave most of the GPU idle there, and they have no kernel that cuts K.
+static inline int fast_on_hopper(const FastNet *net, const FastConv *c, int back, int sums) {
+    ConvProduct p = conv_product_shape(c, back, sums);
+    return net->hopper && wgmma_fits(c) && !(net->split && mma_plan(&p).split > 1);
+}
+
 // The shapes and the forward arguments of operation i.
 static inline void fast_layer(FastNet *net, FastBatch *b, const FastArena *a, FastTake *take, int i) {
     const UnetPlan *u = net->plan;
@@ -77,6 +84,8 @@ static inline void fast_layer(FastNet *net, FastBatch *b, const FastArena *a, Fa
             l->sums = u->op[k].kind == UNET_CONV && u->op[k].out == op->out ? NULL : l->sums;
         }
         l->hopper = net->hopper && wgmma_fits(&c);
+        l->hopper_y = fast_on_hopper(net, &c, 0, l->sums != NULL);
+        l->hopper_dx = fast_on_hopper(net, &c, 1, 0);
         l->weight_slices = l->hopper ? wgmma_slices(&c) : mma_slices(&c);
         l->bias_slices = op->rows >= 0 ? N : bias_parts(pixels);
         if (op->rows >= 0) {
@@ -220,9 +229,13 @@ static inline void fast_arrange(FastNet *net, FastBatch *b, FastTake *take) {
     b->noise = fast_take<float>(take, N * dim);
     b->losses = fast_take<float>(take, N);
     b->mean = fast_take<float>(take, 1);
+    size_t space = 0;
     for (int i = 0; i < u->ops; i++) {
         fast_layer(net, b, &a, take, i);
+        size_t n = net->split && b->layer[i].role == FAST_CONV ? mma_space(&b->layer[i].conv) : 0;
+        space = n > space ? n : space;
     }
+    b->space = space > 0 ? fast_take<float>(take, space) : NULL;
     fast_order(net, b, &a);
 }
 

@@ -38,6 +38,11 @@ Net unet_fast_gpu(const UnetShape *shape, const Tokens *tokens, int prompts, con
 // samplers keep what was set when their batch was made.
 void unet_fast_use_hopper(Net *net, int on);
 
+// off: no convolution is cut into ranges of K (ref/cuda/conv_split.h).  On from the beginning: with few pictures those
+// of few pixels are cut, so that more of the GPU has work.  For measuring what that is worth.  Cut or not, the last
+// bits differ; trainings and samplers keep what was set when their batch was made.
+void unet_fast_use_split(Net *net, int on);
+
 // A training of a net of unet_fast_gpu, `rows` rows a step.  It begins with the net's parameters, after `step` steps;
 // m, v, average (np): state of Adam and the average, NULL: zeros, and the parameters.
 FastTraining *fast_training_new(Net *net, const FastRule *rule, int rows, int step, const real *m, const real *v,

@@ -18,8 +18,8 @@ static inline void fast_forward_layer(FastNet *net, FastBatch *b, const FastLaye
         thin_out_forward(&l->thin, l->x1, net->p + l->w, bias, b->F, stream);
         break;
     case FAST_CONV: {
-        FastForward f = {l->x1, l->x2, w, bias, l->rows, l->add, l->y, l->sums};
-        l->hopper ? wgmma_forward(&l->conv, &f, stream) : mma_forward(&l->conv, &f, stream);
+        FastForward f = {l->x1, l->x2, w, bias, l->rows, l->add, l->y, l->sums, b->space};
+        l->hopper_y ? wgmma_forward(&l->conv, &f, stream) : mma_forward(&l->conv, &f, stream);
         break;
     }
     case FAST_NORM: {
@@ -69,9 +69,9 @@ static inline void fast_add(bf16 *dst, const bf16 *src, size_t n, int add, Strea
     LAUNCH_FAST(fast_add_kernel, dim3((unsigned)((n / 8 + 255) / 256)), dim3(256), 0, stream, dst, src, n / 8, add);
 }
 
-static inline void fast_backward_conv(FastNet *net, const FastLayer *l, int weights, Stream stream) {
+static inline void fast_backward_conv(FastNet *net, FastBatch *b, const FastLayer *l, int weights, Stream stream) {
     const FastConv *c = &l->conv;
-    FastBackward back = {l->dy, net->copy + l->w, l->dx1, l->dx2, l->add1, l->add2};
+    FastBackward back = {l->dy, net->copy + l->w, l->dx1, l->dx2, l->add1, l->add2, b->space};
     int pixels = c->H * c->W;
     if (weights && l->drows != NULL) { // the way back to time and prompt, and as N slices the bias
         rows_sums(l->dy, l->drows, c->N, pixels, c->out, stream);
@@ -83,7 +83,7 @@ static inline void fast_backward_conv(FastNet *net, const FastLayer *l, int weig
     } else if (weights) {
         mma_backward_weights(c, l->x1, l->x2, l->dy, l->dw, l->weight_slices, stream);
     }
-    l->hopper ? wgmma_backward_input(c, &back, stream) : mma_backward_input(c, &back, stream);
+    l->hopper_dx ? wgmma_backward_input(c, &back, stream) : mma_backward_input(c, &back, stream);
     if (l->dadd != NULL) {
         fast_add(l->dadd, l->dy, (size_t)(c->N * pixels) * (size_t)c->out, l->add_add, stream);
     }
@@ -111,7 +111,7 @@ static inline void fast_backward_layer(FastNet *net, FastBatch *b, const FastLay
         thin_out_backward_input(t, b->dF, net->p + l->w, l->dx1, stream);
         break;
     case FAST_CONV:
-        fast_backward_conv(net, l, weights, stream);
+        fast_backward_conv(net, b, l, weights, stream);
         break;
     case FAST_NORM: {
         NormBackward back = {l->dy,  l->x1,  l->x2,   l->stats, net->p + l->w, net->p + l->b,

@@ -35,7 +35,8 @@ struct FastView {
 struct FastLayer {
     FastRole role;
     FastConv conv;
-    int hopper; // does this convolution run on the kernels of sm_90a?
+    // does it run on the kernels of sm_90a: the gradient of the weights, the forward product, that of the inputs?
+    int hopper, hopper_y, hopper_dx;
     ThinConv thin;
     FastNorm norm;
     FastAttention attend;
@@ -60,6 +61,7 @@ struct FastBatch {
     int *t, *prompt;                                             // [N]
     FastTable table;
     double *squares; // of every chunk of the table
+    float *space;    // of convolutions that cut K into ranges: one after the other uses it; NULL: none does
     char *memory;
     size_t bytes;
 };
@@ -69,6 +71,7 @@ struct FastNet {
     UnetPlan *plan;
     int steps;
     int hopper; // should convolutions that fit run on the kernels of sm_90a?
+    int split;  // may convolutions cut K into ranges?
     FastView view[UNET_MAX_BUFS];
     int linear[UNET_MAX_OPS];         // operation -> number in FastEmbed, or -1
     int rows_linear[UNET_MAX_BUFS];   // buffer of a block's vectors -> number in FastEmbed, or -1
