@@ -100,39 +100,55 @@ one() {
         cp -R ref toy tests tutorial "$copy/"
         ln -s "$top/data" "$copy/data" # read, never mutated
     fi
-    verdict=$M/$1.judged
     field "$1"
-    judge "$1"
-    if [ -f "$copy/$file" ]; then cp "$file" "$copy/$file"; fi
-    if [ -n "${KEEP:-}" ]; then
-        mkdir -p "$M/$1"
-        mv "$copy/mutant.c" "$M/$1/${file##*/}"
+    if sed "$expression" "$file" >"$copy/mutant.txt" 2>"$M/$1.err"; then
+        judge "$1"
+    else
+        read -r line <"$M/$1.err"
+        verdict="error sed: $line"
     fi
-    mv "$verdict" "$M/$1.verdict" # whole or not at all: somebody waits for it
+    echo "$verdict" >"$M/$1.verdict"
+}
+# The first failure of a report: of a unit test, of the ledger, or else the last line.
+first_failure() {
+    first=
+    while read -r line; do
+        case $line in
+        *.[ch]:*': FAIL'*)
+            first=${line%%: FAIL*}
+            first=${first##*/}
+            return
+            ;;
+        'failed '*)
+            # shellcheck disable=SC2086
+            set -- $line
+            first=$2
+            return
+            ;;
+        ?*) first=$line ;;
+        esac
+    done
 }
 judge() {
-    if ! sed "$expression" "$file" >"$copy/mutant.c" 2>"$M/$1.err"; then
-        echo "error sed: $(head -n 1 "$M/$1.err")" >"$verdict"
-        return
-    fi
-    changed=$(awk 'NR == FNR { line[FNR] = $0; next } $0 != line[FNR] { n++ } END { print n + 0 }' "$file" "$copy/mutant.c")
+    changed=$(awk 'NR == FNR { line[FNR] = $0; next } $0 != line[FNR] { n++ } END { print n + 0 }' "$file" "$copy/mutant.txt")
     if [ "$changed" -lt 1 ] || [ "$changed" -gt 2 ]; then
-        echo "error no such line: the expression changes $changed lines of $file, expected 1 or 2" >"$verdict"
+        verdict="error no such line: the expression changes $changed lines of $file, expected 1 or 2"
         return
     fi
-    cp "$copy/mutant.c" "$copy/$file"
-    said=killed
+    cp "$copy/mutant.txt" "$copy/$file"
+    [ -z "${KEEP:-}" ] || { mkdir -p "$M/$1" && cp "$copy/mutant.txt" "$M/$1/${file##*/}"; }
+    verdict=killed
     words=
     for test in $tests; do
         source=tests/${test%.float}.c
         [ "$test" != ledger ] || source=ref/ledger.c
         number=double
         [ "$test" = "${test%.float}" ] || number=float
-        compiler=$(cat "$M/$test.compiler")
+        read -r compiler <"$M/$test.compiler"
         # shellcheck disable=SC2086
-        if ! (cd "$copy" && $compiler -std=c99 -w -Dreal=$number "$source" -o mutant -lm) >"$M/$1.err" 2>&1; then
-            echo "error $test does not build: $(grep error "$M/$1.err" | head -n 1)" >"$verdict"
-            return
+        if ! (cd "$copy" && exec $compiler -std=c99 -w -Dreal=$number "$source" -o mutant -lm) >"$M/$1.err" 2>&1; then
+            verdict="error $test does not build: $(grep error "$M/$1.err" | head -n 1)"
+            break
         fi
         arguments=
         [ "$test" != ledger ] || arguments='check data/golden.txt'
@@ -140,17 +156,16 @@ judge() {
         (cd "$copy" && TILT_STOP=1 limit 60 ./mutant $arguments) >"$M/$1.txt" 2>&1 </dev/null
         status=$?
         if [ "$status" -eq 0 ]; then
-            said=survived
+            verdict=survived
             words="$words $test"
-        elif [ "$said" = killed ]; then
-            first=$(sed -n 's/^\(tests\/\)*\([a-z_0-9]*\.[ch]:[0-9]*\): FAIL.*/\2/p; s/^failed *\([^ ]*\) .*/\1/p' "$M/$1.txt" |
-                head -n 1)
-            [ -n "$first" ] || first=$(tail -n 1 "$M/$1.txt" | cut -c 1-60)
+        elif [ "$verdict" = killed ]; then
+            first_failure <"$M/$1.txt"
             [ "$status" -lt 128 ] || first="signal $((status - 128))"
             words="$words $test ($first)"
         fi
     done
-    echo "$said$words" >"$verdict"
+    verdict="$verdict$words"
+    cp "$file" "$copy/$file"
 }
 
 # shellcheck disable=SC2086
@@ -160,7 +175,7 @@ real=0
 killed=0
 equal=0
 for id in $ids; do
-    while [ ! -f "$M/$id.verdict" ]; do sleep 1; done
+    while [ ! -s "$M/$id.verdict" ]; do sleep 1; done
     read -r said words <"$M/$id.verdict"
     field "$id"
     case "$about/$said" in
