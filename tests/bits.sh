@@ -1,7 +1,8 @@
 #!/bin/sh
 # bits.sh: the same bits everywhere.  The hash that `chNN --quick` prints must be one number for gcc and clang (those that
-# are there), for -O3 with everything the processor has, with one and two threads, for -O0, and for tcc.
-# The same for a UNet that build/train_images trains for three steps; the slow forms, -O0 and tcc, are left to the chapters.
+# are there), for -O3 with everything the processor has, with one and two threads, and unoptimised: by tcc, or
+# where it is not there by -O0.
+# The same for a UNet that build/train_images trains for three steps; the slow form is left to the chapters.
 # Programs may be named: sh tests/bits.sh ch09 train_images.
 cd "$(dirname "$0")/.." || exit 2
 . tests/common.sh
@@ -51,7 +52,7 @@ if have tcc; then tcc=tcc; else skip 'tcc not found'; fi
 for ch in ${*:-$(chapters) train_images}; do
     source=$(folder_of "$ch")/$ch.c
     options=--quick
-    runs_O0=no
+    runs_O0=${tcc:-no}
     if [ "$ch" = train_images ]; then
         source=toy/train_images.c
         options='--world digits --net unet --width 16 --batch 16 --steps 3 --restart'
@@ -68,7 +69,7 @@ for ch in ${*:-$(chapters) train_images}; do
         fi
         one "$compiler" -O3 1 $contract $native $openmp -fno-math-errno
         if [ -n "$openmp" ]; then one "$compiler" -O3 2 $contract $native $openmp -fno-math-errno; fi
-        # unoptimised code is slow: one compiler's, and tcc's, must do
+        # unoptimised code is slow: that of tcc must do, or where it is not there of one other compiler
         case $runs_O0 in
         no)
             one "$compiler" -O0 1 $contract

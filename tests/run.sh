@@ -4,12 +4,20 @@
 # It builds all programs first, then runs the parts, as many at a time as there are processors (two on the machine the
 # time budget is stated for), and prints each part's report when it is complete.  A part that prints no line
 # `NAME: N passed, M failed`, or exits non-zero, counts as failed.  The last line is the sum.
+# Of the planted faults every third mutant and every eighth fault in a GPU kernel are run; THOROUGH=1 (as .ci/run does)
+# runs all mutants and every third kernel fault, and make mutants all of both.
 cd "$(dirname "$0")/.." || exit 2
 . tests/common.sh
 
 ALL='unit-float expect claims options train unet_cuda models unit-double emulate bits exercises house ledger notebooks mutants'
 parts=${*:-$ALL}
 T=$BUILD/test
+every_mutant=3
+every_fault=8
+if [ -n "${THOROUGH:-}" ]; then
+    every_mutant=1
+    every_fault=3
+fi
 start=$(date +%s)
 rm -rf "$T"
 mkdir -p "$T" out
@@ -74,7 +82,8 @@ part() {
     case $1 in
     unit-float) (unit "$BUILD" float unit-float) ;;
     unit-double) (unit_double) ;;
-    emulate) FAULTS=some sh tests/emulate.sh ;;
+    emulate) EVERY=$every_fault sh tests/emulate.sh ;;
+    mutants) EVERY=$every_mutant TILT_UNITS=$T/unit-float.log sh tests/mutants.sh ;;
     *) TILT_UNITS=$T/unit-float.log sh "tests/$1.sh" ;;
     esac >"$T/$1.log" 2>&1 </dev/null
     echo $? >"$T/$1.status"
