@@ -8,8 +8,9 @@
 # fail.  PYTHON= is a Python with PyTorch for CUDA; without one our part alone is checked and measured.
 # check: EXECUTORS="fast plain", NETS="tiny64 ddpm tiny light".
 # bench: OUT=build/cuda.jsonl gets the lines; NETS="ddpm light", ON=fast, ROUNDS=3 of RUNS=17; BUDGET=900 seconds of
-# trying settings for each network (compiling takes a minute or more for each; an hour tries them all).  Rows "-whole":
-# one picture without convolutions that are cut into more blocks (bench --split off).
+# trying settings for each network (compiling takes a minute or more for each; an hour tries them all).  More
+# rows tell what our own choices are worth: "-whole" is one picture without convolutions that are cut into more blocks
+# (bench --split off), and "hopper" the kernels for sm_90a where the program has them.
 cd "$(dirname "$0")/.." || exit 2
 HERE=tests/cuda.sh
 . tests/common.sh
@@ -214,6 +215,19 @@ begin_lines() {
     [ ! -s "$C/errors.jsonl" ] || cat "$C/errors.jsonl" >>"$lines"
 }
 
+# others NET: what our own choices are worth, appended to $lines: one picture without cut convolutions, and the executor
+# of sm_90a.  Behind the comparison and with a clock: a kernel that hangs must not take the other rows with it.
+others() {
+    (SPLIT=off && export SPLIT && seconds 60 sh $HERE ours "$ON" "$1" sample 1 "$RUNS") >>"$lines"
+    if [ "$ON" = hopper ] || ! "$P" bench --help | grep -q 'one of .*hopper'; then return; fi
+    for work in $(echo "$WORKS" | tr , ' '); do
+        batch=${work#train}
+        kind=train
+        [ "$batch" != "$work" ] || { batch=${work#sample} kind=sample; }
+        seconds 60 sh $HERE ours hopper "$1" $kind "$batch" "$RUNS" >>"$lines" || return
+    done
+}
+
 # ---- everything, with a clock ----------------------------------------------------------------------------------------
 
 # stage SECONDS name command...: a stage that runs out of time or fails does not stop the next ones.
@@ -258,6 +272,10 @@ ours)
     shift
     ours "$@"
     ;;
+others)
+    lines=${OUT:-$BUILD/cuda.jsonl}
+    others "$2"
+    ;;
 bench)
     if missing >"$C/missing"; then
         echo "cuda-bench: $(cat "$C/missing")"
@@ -268,10 +286,10 @@ bench)
     begin_lines
     find_torch || skip 'PyTorch: no Python with PyTorch for CUDA found; PYTHON= names one'
     for net in ${NETS:-ddpm light}; do
-        case $ON in
-        fast | hopper) (SPLIT=off && ours "$ON" "$net" sample 1 "$RUNS") >>"$lines" ;;
-        esac
         bench_network "$net" "${BUDGET:-900}"
+        case ${OTHERS:-$ON} in
+        fast | hopper) others "$net" ;;
+        esac
     done
     table
     echo "every line: $lines"
@@ -287,10 +305,11 @@ all)
     [ -n "${NOBUILD:-}" ] || stage 200 build "${TILT_MAKE:-make}" -j "$JOBS" cuda
     [ -x "$P" ] || exit 1
     stage 100 check-fast env EXECUTORS=fast NETS='tiny64 ddpm' sh $HERE check
-    stage 330 bench-ddpm env NETS=ddpm OUT="$OUT/ddpm.jsonl" sh $HERE bench
+    stage 300 bench-ddpm env NETS=ddpm OTHERS=no OUT="$OUT/ddpm.jsonl" sh $HERE bench
+    stage 60 others-ddpm env OUT="$OUT/ddpm.jsonl" sh $HERE others ddpm
     stage_table ddpm
     stage 60 check-plain env EXECUTORS=plain NETS='tiny tiny64' sh $HERE check
-    stage 200 bench-light env NETS=light OUT="$OUT/light.jsonl" sh $HERE bench
+    stage 200 bench-light env NETS=light OTHERS=no OUT="$OUT/light.jsonl" sh $HERE bench
     stage_table light
     stage 200 check env sh $HERE check
     ;;

@@ -52,7 +52,7 @@ def shown(value):
 def main():
     times, errors, failures = collect(sys.argv[1])
     bad = 0
-    print(f"{'what':<9} {'network':<15} {'batch':>5} {'on':<5} {'ours ms':>9} {'(min)':>9} {'torch ms':>9} "
+    print(f"{'what':<9} {'network':<15} {'batch':>5} {'on':<12} {'ours ms':>9} {'(min)':>9} {'torch ms':>9} "
           f"{'(min)':>9} {'ratio':>6} {'(min)':>6} {'error ours':>10} {'bf16 torch':>10} {'setting':>8}  tried  "
           "setting of torch")
     for (size, what, batch), rows in sorted(times.items()):
@@ -67,7 +67,7 @@ def main():
             counts = {number_of_parameters(line) for line in ours.get(executor, []) + theirs.get(best, [])}
             if len(counts) > 1:
                 both = " and ".join(map(str, sorted(counts)))
-                print(f"{what:<9} {size:<15} {batch:>5} {executor:<5}  refused: {both} parameters are two networks")
+                print(f"{what:<9} {size:<15} {batch:>5} {executor:<12}  refused: {both} parameters are two networks")
                 bad = 1
                 continue
             us = summary(ours[executor]) if executor else None
@@ -76,7 +76,7 @@ def main():
             twin = errors.get((size, "pytorch", executor), {}).get(kind)
             cells = [f"{v:>9.3f}" if v else f"{'-':>9}" for v in (us or (None, None)) + (them or (None, None))]
             ratio = [f"{t / o:>6.2f}" if t and o else f"{'-':>6}" for o, t in zip(us or (0, 0), them or (0, 0))]
-            print(f"{what:<9} {size:<15} {batch:>5} {executor or '-':<5} {' '.join(cells)} {' '.join(ratio)} "
+            print(f"{what:<9} {size:<15} {batch:>5} {executor or '-':<12} {' '.join(cells)} {' '.join(ratio)} "
                   f"{shown(mine):>10} {shown(twin):>10} {shown(theirs[best][0].get(kind) if best else None):>8}  "
                   f"{tried if best else '-':<6} {best or ''}")
     if not times:
