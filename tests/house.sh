@@ -304,6 +304,18 @@ rule_texts() {
     done
 }
 
+# What the repository holds lies in one of its rooms: no output of a program that was committed by mistake.
+rule_rooms() {
+    if [ "$(git rev-parse --show-toplevel 2>/dev/null)" = "$(pwd -P)" ]; then git ls-files; else ls; fi |
+        sed 's:/.*::' | sort -u | while read -r name; do
+        case $name in
+        .* | tutorial | ref | toy | notebooks-c | tests | data | build | out) ;;
+        Makefile | CHAPTERS.md | CONTRIBUTING.md | README.md | LICENSE) ;;
+        *) echo "$name: no room of the house; outputs belong in build/ and out/" ;;
+        esac
+    done
+}
+
 # Every unit test counts its checks and reports under its own name.
 rule_tests() {
     for file in tests/test_*.c; do
@@ -315,7 +327,7 @@ rule_tests() {
     done
 }
 
-RULES='includes words headers formulas chapters markdown texts tests'
+RULES='includes words headers formulas chapters markdown texts rooms tests'
 if [ "${1:-}" = --rules ]; then
     for rule in ${2:-$RULES}; do "rule_$rule"; done
     exit 0

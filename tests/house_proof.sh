@@ -165,6 +165,7 @@ broken texts $base "s:not exp:see /ho""me/me/x:" 'path of one machine'
 broken texts $base "s:not exp:TO""DO:" 'unfinished'
 broken texts tests/script.sh 's:echo ok:if x:' 'rror'
 broken texts tests/script.sh 's:echo ok:local x=1:' 'not POSIX'
+broken rooms stray/a.txt 'x\n' 'no room of the house'
 broken tests tests/test_a.c 's:return report.*:return 0;:' 'does not end with'
 broken tests tests/test_a.c 's:CHECK(1)::' 'checks nothing'
 finish house_proof

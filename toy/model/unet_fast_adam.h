@@ -19,10 +19,7 @@ static inline FastAdam *fast_adam_new(const FastNet *net, int step) {
     FastAdam *a = NEW(FastAdam, 1);
     size_t np = net->plan->np;
     FastSegment whole = {0, (int)np, 1, 0, net->g};
-    int chunks = step_chunks(NULL, &whole, 1);
-    FastChunk *chunk = NEW(FastChunk, (size_t)chunks);
     StepState state;
-    step_chunks(chunk, &whole, 1);
     memset((void *)&state, 0, sizeof state);
     state.step = step;
     a->state = fast_upload(&state, 1);
@@ -30,11 +27,8 @@ static inline FastAdam *fast_adam_new(const FastNet *net, int step) {
     a->square = DEVICE_NEW(float, np);
     device_zero(a->moment, np * sizeof(float));
     device_zero(a->square, np * sizeof(float));
-    a->folded.segment = fast_upload(&whole, 1);
-    a->folded.chunk = fast_upload(chunk, (size_t)chunks);
-    a->folded.chunks = chunks;
-    a->squares = DEVICE_NEW(double, (size_t)chunks);
-    free(chunk);
+    a->folded = fast_table_new(&whole, 1);
+    a->squares = DEVICE_NEW(double, (size_t)a->folded.chunks);
     return a;
 }
 
@@ -45,8 +39,7 @@ static inline void fast_adam_free(FastAdam *a) {
     device_free(a->state);
     device_free(a->moment);
     device_free(a->square);
-    device_free((void *)a->folded.segment);
-    device_free((void *)a->folded.chunk);
+    fast_table_free(&a->folded);
     device_free(a->squares);
     free(a);
 }

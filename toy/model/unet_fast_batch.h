@@ -185,6 +185,21 @@ static inline int fast_segments(FastSegment *segment, const FastNet *net, const 
     return n;
 }
 
+// The table of n segments on the device.  Free with fast_table_free.
+static inline FastTable fast_table_new(const FastSegment *segment, int n) {
+    int chunks = step_chunks(NULL, segment, n);
+    FastChunk *chunk = NEW(FastChunk, (size_t)chunks);
+    step_chunks(chunk, segment, n);
+    FastTable table = {fast_upload(segment, (size_t)n), fast_upload(chunk, (size_t)chunks), chunks};
+    free(chunk);
+    return table;
+}
+
+static inline void fast_table_free(FastTable *table) {
+    device_free((void *)table->segment);
+    device_free((void *)table->chunk);
+}
+
 // ---- everything ----------------------------------------------------------------------------------------------------
 
 static inline void fast_arrange(FastNet *net, FastBatch *b, FastTake *take) {
@@ -244,7 +259,6 @@ static inline FastBatch *fast_batch_new(FastNet *net, int N) {
     FastBatch *b = NEW(FastBatch, 1);
     FastSegment *segment = NEW(FastSegment, 2 * (size_t)net->plan->ops);
     FastTake count = {NULL, 0}, take;
-    int segments, chunks;
     if (N < 1 || N % fast_rows_unit(net->plan) != 0) {
         DIE("unet: a batch of %d for the fast kernels; use a multiple of %d", N, fast_rows_unit(net->plan));
     }
@@ -255,16 +269,9 @@ static inline FastBatch *fast_batch_new(FastNet *net, int N) {
     take.base = b->memory;
     take.at = 0;
     fast_arrange(net, b, &take);
-    segments = fast_segments(segment, net, b);
-    chunks = step_chunks(NULL, segment, segments);
-    FastChunk *chunk = NEW(FastChunk, (size_t)chunks);
-    step_chunks(chunk, segment, segments);
-    b->table.segment = fast_upload(segment, (size_t)segments);
-    b->table.chunk = fast_upload(chunk, (size_t)chunks);
-    b->table.chunks = chunks;
-    b->squares = DEVICE_NEW(double, (size_t)chunks);
+    b->table = fast_table_new(segment, fast_segments(segment, net, b));
+    b->squares = DEVICE_NEW(double, (size_t)b->table.chunks);
     free(segment);
-    free(chunk);
     return b;
 }
 
@@ -273,8 +280,7 @@ static inline void fast_batch_free(FastBatch *b) {
         return;
     }
     device_free(b->memory);
-    device_free((void *)b->table.segment);
-    device_free((void *)b->table.chunk);
+    fast_table_free(&b->table);
     device_free(b->squares);
     free(b);
 }
